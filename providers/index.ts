@@ -1,0 +1,5 @@
+// Registry of providers: name → lazy import, so that only the SDKs of the clusters in the config are loaded.
+
+import type { Registry } from '../src/provider.ts';
+
+export const registry: Registry = {};

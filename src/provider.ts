@@ -1,0 +1,158 @@
+// The contract between the core and a provider, and the only file of src/ that providers import.
+
+import type { z } from 'zod';
+import type { ScanResult } from './event.ts';
+import type { Log } from './log.ts';
+
+export { z } from 'zod';
+export * from './errors.ts';
+export { type ScanResult, scanEvent } from './event.ts';
+export type { Log } from './log.ts';
+
+/** A half-open span `[from, to)` in milliseconds since 1970-01-01T00:00:00Z. */
+export interface Span {
+  readonly from: number;
+  readonly to: number;
+}
+
+/** What a page walk asks for. The same query gives the same records in the same order, as far as the service allows. */
+export interface Query {
+  /** Arrival times that are wanted. A page may also hold records outside of it; the core leaves them to their own window. */
+  readonly arrival: Span;
+  /** How far an event's time may lie before its arrival, in milliseconds: the completeness claim of the window. */
+  readonly lateness: number;
+}
+
+/** What a provider hands out: one audit event in the provider's form, or something else from the same log. */
+export interface ProviderRecord {
+  /** The provider's own id of this record, unique and stable; absent where there is none (then the content identifies it). */
+  readonly id?: string;
+  /** When the provider's log service took the record in, milliseconds since the epoch. Decides the window. */
+  readonly arrival: number;
+  /** Event time as the envelope gives it, milliseconds since the epoch, if it does. Only used to salvage a cut record. */
+  readonly time?: number;
+  /** The record exactly as received, without line end. */
+  readonly content: Buffer;
+  /** Where it came from (log stream, file and offset …), for rejects. */
+  readonly origin?: string;
+  /** Set by a source that had to scan the content to know the arrival, to spare the second scan. Only for records whose content is the Event itself. */
+  readonly scan?: ScanResult;
+}
+
+/** One answer of the service. */
+export interface Page {
+  readonly records: readonly ProviderRecord[];
+  /** Token of the next page; absent when the walk is complete. A page may be empty and still have a next one. */
+  readonly next?: string;
+  /** Bytes that the answer took on the wire or on disk, for progress. */
+  readonly bytes: number;
+  /**
+   * The walk has handed out everything whose *event time* lies before this, milliseconds since the epoch.
+   * Only for progress display; absent when not known.
+   */
+  readonly position?: number;
+}
+
+/** What became of one record. Reasons are stable kebab-case words; they are counted in the manifest. */
+export type Decoded =
+  /** `line`: the Event as one line of JSON without line end; the very content where the provider hands out Events. */
+  | { readonly event: Buffer; readonly scan?: ScanResult }
+  /** Not an audit event of this cluster. */
+  | { readonly skip: string }
+  /** Should have been an audit event of this cluster, but can't be read. */
+  | { readonly reject: string };
+
+/** What could be seen at the time of reading (manifest, rule 11). */
+export interface Visible {
+  /** Logs, tables or files that are read, by the provider's own names. */
+  readonly sources: readonly string[];
+  /** Is audit logging switched on at the provider? `unknown` where the role may not ask. */
+  readonly logging: 'on' | 'off' | 'unknown';
+  /** Remarks for manifest and status, such as "kube-audit-admin has no reads". Empty when there is nothing to say. */
+  readonly notes: readonly string[];
+}
+
+/** The oldest arrival that the source still holds. */
+export interface Horizon {
+  /** Milliseconds since the epoch; absent when the role may not ask: then nothing is ever called expired. */
+  readonly at?: number;
+  /** `created`: the source did not exist before, nothing was lost. `retention`: older records have been deleted. */
+  readonly because: 'created' | 'retention' | 'unknown';
+  /** How long a record is kept, milliseconds; absent = forever or unknown. */
+  readonly retention?: number;
+}
+
+/**
+ * One cluster's log at a provider. Keeps no position, sleeps never, retries never, writes nothing.
+ * Every method that calls the service throws one of the classes in errors.ts:
+ * AuthError, ThrottledError, TransientError, StaleTokenError (fetchPage), WindowTooLargeError (fetchPage), ConfigError
+ * (the log doesn't exist, with the fix in `hint`).
+ */
+export interface Source {
+  /** Quota that calls of this source use up: sources with an equal key share one limiter. `perSecond` is the allowed rate. */
+  quota(): Promise<{ readonly key: string; readonly perSecond: number }>;
+  /** How long after the end of a window it may be read, milliseconds. */
+  readonly settle: number;
+  /** Lateness of a first read and of a recheck, milliseconds, and the most that makes sense. */
+  readonly lateness: { readonly first: number; readonly recheck: number; readonly max: number };
+  /**
+   * `wide`: the service can't select by arrival, a query reads a wider range of event time, so one walk should serve many windows.
+   * `exact`: a query answers exactly its arrival span.
+   */
+  readonly reads: 'wide' | 'exact';
+  /** Event-time span that a query reads, for manifest and progress. */
+  bounds(query: Query): Span;
+  /** The query in the provider's own terms, for the manifest: group, prefix, filter or KQL. No secrets. */
+  describe(query: Query): Readonly<Record<string, string | number>>;
+  /**
+   * The source's native id, the same in every run that reads the same log (`aws:123456789012:eu-central-1:/aws/eks/prod/cluster`).
+   * Fixed in cluster.json: another id under the same cluster name is refused.
+   */
+  identity(signal: AbortSignal): Promise<string>;
+  /** What the source still holds. Asked before the first window and again after each walk. */
+  horizon(signal: AbortSignal): Promise<Horizon>;
+  /** What can be seen now. What can't be asked is `unknown`, never an error. */
+  visible(signal: AbortSignal): Promise<Visible>;
+  /** One page of a query; `token` is what the page before gave as `next`. */
+  fetchPage(query: Query, token: string | undefined, signal: AbortSignal): Promise<Page>;
+  close(): Promise<void>;
+}
+
+/** What the core lends to a source. */
+export interface SourceDeps {
+  readonly log: Log;
+  /** The clock, milliseconds since the epoch. */
+  now(): number;
+  /** To be called with the Date header of each answer, milliseconds since the epoch (rule 13). */
+  onServerDate(date: number): void;
+}
+
+/** What every cluster has, whatever the provider. */
+export interface ClusterSettings {
+  readonly name: string;
+  readonly provider: string;
+  /** Overrides of the source's own values, milliseconds. */
+  readonly settle?: number;
+  readonly lateness?: number;
+  readonly recheckLateness?: number;
+  /** Scheme, host and port of a local stand-in. */
+  readonly endpoint?: string;
+  /** `none`: no credentials are looked up; only allowed on loopback. */
+  readonly auth?: 'none';
+}
+
+/** A provider: how records of one kind of cluster are fetched and decoded. Default export of `providers/<name>/index.ts` as `provider`. */
+export interface Provider<Options = unknown> {
+  readonly name: string;
+  /** The options this provider adds to a cluster in the config. Unknown keys are errors. */
+  readonly options: z.ZodType<Options>;
+  /** Opens no connection yet. Called once per cluster and run. */
+  connect(cluster: ClusterSettings, options: Options, deps: SourceDeps): Source;
+  /** One record → Event. Pure: no network, no files, no clock. */
+  decode(record: ProviderRecord, options: Options): Decoded;
+  /** Records of a file that the cloud's own tools exported (or plain Event lines), for `auditkeep decode`. Never holds the file in memory. */
+  readExport(chunks: AsyncIterable<Buffer>): AsyncIterable<ProviderRecord>;
+}
+
+/** Registry of providers: name → lazy import, so that an SDK loads only where a cluster needs it. */
+export type Registry = Readonly<Record<string, () => Promise<Provider>>>;
