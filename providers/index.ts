@@ -2,4 +2,6 @@
 
 import type { Registry } from '../src/provider.ts';
 
-export const registry: Registry = {};
+export const registry: Registry = {
+  eks: async () => (await import('./eks/index.ts')).provider,
+};
