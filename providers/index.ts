@@ -4,4 +4,5 @@ import type { Registry } from '../src/provider.ts';
 
 export const registry: Registry = {
   eks: async () => (await import('./eks/index.ts')).provider,
+  kube: async () => (await import('./kube/index.ts')).provider,
 };
