@@ -1,92 +1,15 @@
-// The config file: every option declared once, with its default and what is allowed. The only file that reads the environment.
+// The config file: read, `${ENV}` expanded, checked with all mistakes shown at once. The only file that reads the environment.
 
-import { parse as parseYaml } from 'yaml';
-import { z } from 'zod';
-import { CLUSTER_NAME } from './archive/keys.ts';
+import { readFile } from 'node:fs/promises';
+import { dirname, resolve } from 'node:path';
+import { parseDocument } from 'yaml';
+import type { z } from 'zod';
+import { clusterSchema, configSchema, type S3Options } from './config-schema.ts';
 import { ConfigError } from './errors.ts';
 import type { ClusterSettings, Provider, Registry } from './provider.ts';
-import { parseDuration, parseTime } from './time.ts';
+import { parseTime } from './time.ts';
 
-/** A duration option, written as `5m`, `1h`, `14d`; milliseconds once parsed. */
-const duration = z.string().transform((text, context) => {
-  const ms = parseDuration(text);
-  if (!Number.isNaN(ms)) return ms;
-  context.addIssue({ code: 'custom', message: `expected a duration such as 90s, 5m, 1h or 14d, found "${text}"` });
-  return z.NEVER;
-});
-
-const startTime = z.string().refine((text) => !Number.isNaN(parseTime(text, 0)), {
-  error: 'expected a time such as -7d, 2026-06-22 or 2026-06-22T10:00:00Z',
-});
-
-const byteSize = z.union([z.int().positive(), z.string().regex(/^\d+(KiB|MiB|GiB)$/)]).transform((size) => {
-  if (typeof size === 'number') return size;
-  const unit = { KiB: 1 << 10, MiB: 1 << 20, GiB: 1 << 30 }[size.slice(-3) as 'KiB' | 'MiB' | 'GiB'];
-  return Number.parseInt(size, 10) * unit;
-});
-
-const s3Schema = z
-  .strictObject({
-    region: z.string().optional(),
-    endpoint: z.url().optional(),
-    forcePathStyle: z.boolean().default(false),
-    profile: z.string().optional(),
-    roleArn: z.string().optional(),
-    externalId: z.string().optional(),
-    sse: z.enum(['AES256', 'aws:kms']).optional(),
-    kmsKeyId: z.string().optional(),
-    bucketKey: z.boolean().optional(),
-    storageClass: z.string().optional(),
-    expectedBucketOwner: z
-      .string()
-      .regex(/^\d{12}$/)
-      .optional(),
-    tags: z.record(z.string(), z.string()).default({}),
-    objectLock: z.strictObject({ mode: z.enum(['GOVERNANCE', 'COMPLIANCE']), days: z.int().positive() }).optional(),
-    timeout: duration.default(30_000),
-  })
-  .refine((s3) => s3.kmsKeyId === undefined || s3.sse === 'aws:kms', {
-    path: ['kmsKeyId'],
-    error: 'kmsKeyId needs sse: aws:kms',
-  });
-
-const clusterSchema = z.looseObject({
-  name: z.string().regex(CLUSTER_NAME, {
-    error: 'a cluster name has 1 to 63 characters: a-z, 0-9, ".", "_", "-", and begins and ends with a letter or digit',
-  }),
-  provider: z.string(),
-  settle: duration.optional(),
-  lateness: duration.optional(),
-  recheck: z.strictObject({ after: duration.default(86_400_000), lateness: duration.optional() }).prefault({}),
-  silence: duration.default(7_200_000),
-  until: z.string().optional(),
-  endpoint: z.url().optional(),
-  auth: z.literal('none').optional(),
-});
-
-const configSchema = z.strictObject({
-  archive: z.string().min(1),
-  s3: s3Schema.prefault({}),
-  compression: z.enum(['gzip', 'zstd']).default('gzip'),
-  collect: z
-    .strictObject({
-      start: startTime.default('-7d'),
-      window: duration.default(3_600_000).refine((ms) => ms >= 300_000 && 86_400_000 % ms === 0, {
-        error: 'a window is at least 5m long and divides a day evenly: 5m, 10m, 15m, 30m, 1h, 2h, 4h, 6h, 12h, 24h …',
-      }),
-      parallel: z.int().min(1).max(64).default(4),
-      memory: byteSize.default(96 << 20),
-    })
-    .prefault({}),
-  policy: z.literal('none', { error: 'only "none" is supported' }).default('none'),
-  secrets: z.enum(['redact', 'keep']).default('redact'),
-  rejects: z
-    .strictObject({ raw: z.boolean().default(false), maxRatio: z.number().min(0).max(1).default(0.1) })
-    .prefault({}),
-  clusters: z.array(clusterSchema).min(1, { error: 'at least one cluster is needed' }),
-});
-
-export type S3Options = z.infer<typeof s3Schema>;
+export type { S3Options } from './config-schema.ts';
 
 /** One cluster of the config with its provider loaded. */
 export interface Cluster extends ClusterSettings {
@@ -121,13 +44,136 @@ export interface Config {
   readonly canonical: string;
 }
 
-const LOOPBACK = /^(localhost|127(\.\d{1,3}){3}|\[::1\])$/;
+/** No sensible config is longer; a mistaken path to some large file is told apart early. */
+const MAX_BYTES = 4 << 20;
+
+/**
+ * Reads and parses a config file. A relative archive directory counts from the file's folder, so that the working directory
+ * of a cron job doesn't matter. Throws ConfigError.
+ */
+export async function loadConfig(file: string, registry: Registry, env: NodeJS.ProcessEnv): Promise<Config> {
+  let bytes: Buffer;
+  try {
+    bytes = await readFile(file);
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code;
+    if (code === 'ENOENT')
+      throw new ConfigError(`no config file ${file}`, {
+        cause: error,
+        hint: 'write one with "auditkeep init", or name another with --config FILE',
+      });
+    throw new ConfigError(`${file} can't be read: ${(error as Error).message}`, { cause: error });
+  }
+  if (bytes.length > MAX_BYTES) throw new ConfigError(`${file} has ${bytes.length} bytes: that is no config file`);
+  const config = await parseConfig(bytes.toString('utf8'), registry, env, file);
+  if (config.archive.startsWith('s3://')) return config;
+  return { ...config, archive: resolve(dirname(file), config.archive) };
+}
+
+/**
+ * Parses a config text. Shows all mistakes at once, each with its dotted path.
+ * @param env for `${NAME}` in values
+ */
+export async function parseConfig(
+  text: string,
+  registry: Registry,
+  env: NodeJS.ProcessEnv,
+  file = 'config',
+): Promise<Config> {
+  const raw = readYaml(text, file);
+  const errors: string[] = [];
+  const expanded = expand(raw, env, '', errors);
+  const parsed = configSchema.safeParse(expanded, { error: inWords });
+  if (!parsed.success) errors.push(...issues(parsed.error));
+  const clusters = await parseClusters((expanded as { clusters?: unknown }).clusters, registry, errors);
+  if (parsed.success) checkEndpoint('s3', parsed.data.s3.endpoint, undefined, errors);
+  if (!parsed.success || errors.length > 0)
+    throw new ConfigError(
+      `${file} has ${errors.length === 1 ? 'a mistake' : `${errors.length} mistakes`}:\n${errors.map((e) => `  ${e}`).join('\n')}`,
+      { hint: 'config.example.yaml shows every option with its default' },
+    );
+  const { archive, s3, compression, collect, policy, secrets, rejects } = parsed.data;
+  const canonical = JSON.stringify({ compression, policy, secrets, rejects });
+  return { archive, s3, compression, collect, policy, secrets, rejects, clusters, canonical };
+}
+
+function readYaml(text: string, file: string): object {
+  let raw: unknown;
+  try {
+    const document = parseDocument(text, { prettyErrors: true });
+    // a warning is a tag that nobody here understands: its value would not be what was meant
+    const problem = document.errors[0] ?? document.warnings[0];
+    if (problem !== undefined) throw problem;
+    raw = document.toJS({ maxAliasCount: 50 });
+  } catch (error) {
+    throw new ConfigError(`${file} is not valid YAML: ${(error as Error).message.split('\n')[0]?.replace(/:$/, '')}`, {
+      cause: error,
+    });
+  }
+  const hint = 'write one with "auditkeep init"; config.example.yaml shows every option';
+  if (raw === null || raw === undefined) throw new ConfigError(`${file} is empty`, { hint });
+  if (typeof raw !== 'object' || Array.isArray(raw))
+    throw new ConfigError(`${file} holds ${Array.isArray(raw) ? 'a list' : 'a single value'}, expected options`, {
+      hint,
+    });
+  return raw;
+}
+
+/** The providers' own options are checked even where other parts are wrong: all mistakes are shown at once. */
+async function parseClusters(list: unknown, registry: Registry, errors: string[]): Promise<Cluster[]> {
+  const clusters: Cluster[] = [];
+  const seen = new Map<unknown, number>();
+  for (const [i, item] of (Array.isArray(list) ? list : []).entries()) {
+    if (typeof item !== 'object' || item === null || Array.isArray(item)) continue;
+    const path = `clusters[${i}]`;
+    const { name, provider } = item as { name?: unknown; provider?: unknown };
+    const before = seen.get(name);
+    if (before !== undefined) errors.push(`${path}.name: "${String(name)}" is already the name of clusters[${before}]`);
+    if (typeof name === 'string') seen.set(name, i);
+    if (typeof provider !== 'string') continue;
+    const load = Object.hasOwn(registry, provider) ? registry[provider] : undefined;
+    if (load === undefined) {
+      errors.push(`${path}.provider: "${provider}" is none of ${Object.keys(registry).join(', ')}`);
+      continue;
+    }
+    const implementation = await load();
+    const own = Object.fromEntries(
+      Object.entries(item as object).filter(([key]) => !Object.hasOwn(clusterSchema.shape, key)),
+    );
+    const options = implementation.options.safeParse(own, { error: inWords });
+    if (!options.success) errors.push(...issues(options.error, ['clusters', i]));
+    const base = clusterSchema.safeParse(item);
+    if (!base.success) continue;
+    const { settle, lateness, recheck, silence, until, endpoint, auth } = base.data;
+    checkEndpoint(path, endpoint, auth, errors);
+    if (!options.success) continue;
+    clusters.push({
+      name: base.data.name,
+      provider,
+      implementation,
+      options: options.data,
+      recheckAfter: recheck.after,
+      silence,
+      ...(settle !== undefined && { settle }),
+      ...(lateness !== undefined && { lateness }),
+      ...(recheck.lateness !== undefined && { recheckLateness: recheck.lateness }),
+      ...(until !== undefined && { until: parseTime(until, Number.NaN) }),
+      ...(endpoint !== undefined && { endpoint }),
+      ...(auth !== undefined && { auth }),
+    });
+  }
+  return clusters;
+}
 
 /** `${NAME}` in values; an unset variable is an error. `$$` stands for a dollar sign. */
 function expand(value: unknown, env: NodeJS.ProcessEnv, path: string, errors: string[]): unknown {
   if (typeof value === 'string')
-    return value.replace(/\$\$|\$\{([A-Za-z_][A-Za-z0-9_]*)\}/g, (all, name: string | undefined) => {
+    return value.replace(/\$\$|\$\{([^}]*)\}?/g, (all, name: string | undefined) => {
       if (name === undefined) return '$';
+      if (!/^[A-Za-z_][A-Za-z0-9_]*$/.test(name) || !all.endsWith('}')) {
+        errors.push(`${path}: "${all}" is no \${NAME}; write $$ for a dollar sign`);
+        return all;
+      }
       const found = env[name];
       if (found === undefined) errors.push(`${path}: the environment variable ${name} is not set`);
       return found ?? all;
@@ -149,6 +195,12 @@ function dotted(path: readonly PropertyKey[]): string {
     .join('');
 }
 
+/** zod's own message says "received undefined" of what isn't there. */
+function inWords(issue: z.core.$ZodRawIssue): string | undefined {
+  if (issue.code !== 'invalid_type' || issue.input !== undefined) return undefined;
+  return `required, expected ${issue.expected === 'array' ? 'a list' : `a ${issue.expected}`}`;
+}
+
 function issues(error: z.ZodError, prefix: readonly PropertyKey[] = []): string[] {
   return error.issues.flatMap((issue) => {
     const path = [...prefix, ...issue.path];
@@ -157,6 +209,8 @@ function issues(error: z.ZodError, prefix: readonly PropertyKey[] = []): string[
   });
 }
 
+const LOOPBACK = /^(localhost|127(\.\d{1,3}){3}|\[::1\])$/;
+
 function checkEndpoint(path: string, endpoint: string | undefined, auth: 'none' | undefined, errors: string[]): void {
   if (endpoint === undefined) {
     if (auth === 'none') errors.push(`${path}.auth: "none" needs an endpoint on this machine (127.0.0.1 or localhost)`);
@@ -164,84 +218,10 @@ function checkEndpoint(path: string, endpoint: string | undefined, auth: 'none' 
   }
   const url = new URL(endpoint);
   const local = LOOPBACK.test(url.hostname);
+  if (url.username !== '' || url.password !== '' || url.pathname !== '/' || url.search !== '' || url.hash !== '')
+    errors.push(`${path}.endpoint: expected scheme, host and port alone, such as ${url.protocol}//${url.host}`);
   if (url.protocol === 'http:' && !local)
     errors.push(`${path}.endpoint: plain http is only allowed to this machine; use https://${url.host}`);
   if (auth === 'none' && !local)
     errors.push(`${path}.auth: "none" is only allowed to this machine, not to ${url.hostname}`);
-}
-
-/**
- * Parses a config text. Shows all mistakes at once, each with its dotted path.
- * @param env for `${NAME}` in values
- */
-export async function parseConfig(
-  text: string,
-  registry: Registry,
-  env: NodeJS.ProcessEnv,
-  file = 'config',
-): Promise<Config> {
-  let raw: unknown;
-  try {
-    raw = parseYaml(text, { maxAliasCount: 50 });
-  } catch (error) {
-    throw new ConfigError(`${file} is not valid YAML: ${(error as Error).message.split('\n')[0]}`, { cause: error });
-  }
-  const errors: string[] = [];
-  const expanded = expand(raw, env, '', errors);
-  const parsed = configSchema.safeParse(expanded);
-  if (!parsed.success) errors.push(...issues(parsed.error));
-
-  // the providers' own options are checked even where other parts are wrong: all mistakes are shown at once
-  const list = (expanded as { clusters?: unknown } | null)?.clusters;
-  const clusters: Cluster[] = [];
-  const seen = new Map<string, number>();
-  for (const [i, item] of (Array.isArray(list) ? list : []).entries()) {
-    const own = clusterSchema.safeParse(item);
-    if (!own.success) continue;
-    const { name, provider, settle, lateness, recheck, silence, until, endpoint, auth, ...rest } = own.data;
-    const path = `clusters[${i}]`;
-    const before = seen.get(name);
-    if (before !== undefined) errors.push(`${path}.name: "${name}" is already the name of clusters[${before}]`);
-    seen.set(name, i);
-    checkEndpoint(path, endpoint, auth, errors);
-    const load = Object.hasOwn(registry, provider) ? registry[provider] : undefined;
-    if (load === undefined) {
-      errors.push(`${path}.provider: "${provider}" is none of ${Object.keys(registry).join(', ')}`);
-      continue;
-    }
-    const implementation = await load();
-    const options = implementation.options.safeParse(rest);
-    if (!options.success) {
-      errors.push(...issues(options.error, ['clusters', i]));
-      continue;
-    }
-    const end = until === undefined ? undefined : parseTime(until, Number.NaN);
-    if (end !== undefined && Number.isNaN(end)) errors.push(`${path}.until: expected a time such as 2026-06-22`);
-    clusters.push({
-      name,
-      provider,
-      implementation,
-      options: options.data,
-      recheckAfter: recheck.after,
-      silence,
-      ...(settle !== undefined && { settle }),
-      ...(lateness !== undefined && { lateness }),
-      ...(recheck.lateness !== undefined && { recheckLateness: recheck.lateness }),
-      ...(end !== undefined && { until: end }),
-      ...(endpoint !== undefined && { endpoint }),
-      ...(auth !== undefined && { auth }),
-    });
-  }
-  if (parsed.success && parsed.data.s3.endpoint !== undefined)
-    checkEndpoint('s3', parsed.data.s3.endpoint, undefined, errors);
-  if (!parsed.success || errors.length > 0)
-    throw new ConfigError(
-      `${file} has ${errors.length === 1 ? 'a mistake' : `${errors.length} mistakes`}:\n${errors.map((e) => `  ${e}`).join('\n')}`,
-      {
-        hint: 'config.example.yaml shows every option with its default',
-      },
-    );
-  const { archive, s3, compression, collect, policy, secrets, rejects } = parsed.data;
-  const canonical = JSON.stringify({ compression, policy, secrets, rejects });
-  return { archive, s3, compression, collect, policy, secrets, rejects, clusters, canonical };
 }

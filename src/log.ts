@@ -13,8 +13,8 @@ export interface Log {
 export const LOG_LEVELS = ['debug', 'info', 'warn', 'error', 'silent'] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
 
-/** JSON lines on stderr. Written synchronously, so that nothing is lost when the process ends. */
-export function createLog(level: LogLevel): Log {
+/** JSON lines on stderr (or where told). Written synchronously, so that nothing is lost when the process ends. */
+export function createLog(level: LogLevel, to?: { write(line: string): void }): Log {
   return pino(
     {
       level,
@@ -22,7 +22,7 @@ export function createLog(level: LogLevel): Log {
       timestamp: pino.stdTimeFunctions.isoTime,
       formatters: { level: (label) => ({ level: label }) },
     },
-    pino.destination({ dest: 2, sync: true }),
+    to ?? pino.destination({ dest: 2, sync: true }),
   );
 }
 

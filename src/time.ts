@@ -2,12 +2,15 @@
 
 const UNITS: Readonly<Record<string, number>> = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000, w: 604_800_000 };
 
-/** `90s`, `5m`, `36h`, `7d`, `1h30m` in milliseconds; NaN if the text is none. */
+/** Longer ones are slips of the keyboard, and would lead out of the range of dates. */
+const LONGEST = 36_525 * 86_400_000;
+
+/** `90s`, `5m`, `36h`, `7d`, `1h30m` in milliseconds; NaN if the text is none or means more than a hundred years. */
 export function parseDuration(text: string): number {
   if (!/^(\d+[smhdw])+$/.test(text)) return Number.NaN;
   let total = 0;
   for (const [, n, unit] of text.matchAll(/(\d+)([smhdw])/g)) total += Number(n) * UNITS[unit!]!;
-  return total;
+  return total <= LONGEST ? total : Number.NaN;
 }
 
 /** A duration in the largest units that give it exactly: `1d12h`, `5m`, `0s`. */

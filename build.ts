@@ -1,0 +1,98 @@
+// Bundles the program into dist/: nothing to install beside it, SDKs in chunks of their own that load when they are needed.
+
+import { readFile, rm, writeFile } from 'node:fs/promises';
+import { join, relative } from 'node:path';
+import { build, type Metafile, type Plugin } from 'esbuild';
+
+const OUT = 'dist';
+
+await rm(OUT, { recursive: true, force: true });
+
+// packages written for require() find one here; ES modules have none
+const REQUIRE = `import { createRequire as __createRequire } from 'node:module';
+import { fileURLToPath as __fileURLToPath } from 'node:url';
+const require = __createRequire(import.meta.url);
+const __filename = __fileURLToPath(import.meta.url);
+const __dirname = __fileURLToPath(new URL('.', import.meta.url));`;
+
+/** Of package.json only name and version are in the program. */
+const slimManifest: Plugin = {
+  name: 'slim-manifest',
+  setup({ onLoad }) {
+    onLoad({ filter: /[/\\]package\.json$/ }, async ({ path }) => {
+      if (relative(process.cwd(), path) !== 'package.json') return undefined;
+      const { name, version } = JSON.parse(await readFile(path, 'utf8')) as { name: string; version: string };
+      return { contents: JSON.stringify({ name, version }), loader: 'json' };
+    });
+  },
+};
+
+/** The entry file stays alone and in old syntax, so that an old Node can read it and say what is missing. */
+const startOutside: Plugin = {
+  name: 'start-outside',
+  setup({ onResolve }) {
+    onResolve({ filter: /^\.\/start\.ts$/ }, () => ({ path: './start.js', external: true }));
+  },
+};
+
+const program = await build({
+  entryPoints: { start: 'bin/start.ts' },
+  outdir: OUT,
+  bundle: true,
+  splitting: true,
+  format: 'esm',
+  platform: 'node',
+  target: 'node22.15',
+  chunkNames: 'chunks/[name]-[hash]',
+  banner: { js: REQUIRE },
+  // names of classes are in messages
+  minifySyntax: true,
+  minifyWhitespace: true,
+  legalComments: 'none',
+  metafile: true,
+  plugins: [slimManifest],
+  logLevel: 'warning',
+});
+
+const entry = await build({
+  entryPoints: { auditkeep: 'bin/auditkeep.ts' },
+  outdir: OUT,
+  bundle: true,
+  format: 'esm',
+  platform: 'node',
+  target: 'node14',
+  metafile: true,
+  plugins: [startOutside],
+  logLevel: 'warning',
+});
+
+await writeFile(join(OUT, 'THIRD-PARTY-LICENSES.txt'), await licences(program.metafile));
+
+const size = [program, entry].flatMap((r) => Object.values(r.metafile.outputs)).reduce((sum, o) => sum + o.bytes, 0);
+console.log(`${OUT}: ${(size / 2 ** 20).toFixed(1)} MiB in ${Object.keys(program.metafile.outputs).length + 1} files`);
+
+/** Name, version and licence text of each package of which something is in the bundle. */
+async function licences(metafile: Metafile): Promise<string> {
+  const folders = new Set<string>();
+  for (const output of Object.values(metafile.outputs))
+    for (const [input, { bytesInOutput }] of Object.entries(output.inputs)) {
+      const folder = /^(.*node_modules\/(?:@[^/]+\/)?[^/]+)\//.exec(input)?.[1];
+      if (folder !== undefined && bytesInOutput > 0) folders.add(folder);
+    }
+  const texts: string[] = [];
+  for (const folder of [...folders].sort()) texts.push(await licence(folder));
+  return `auditkeep contains these packages.\n\n${texts.join(`\n${'-'.repeat(80)}\n\n`)}`;
+}
+
+async function licence(folder: string): Promise<string> {
+  const { name, version, license } = JSON.parse(await readFile(join(folder, 'package.json'), 'utf8')) as Record<
+    string,
+    string
+  >;
+  if (license === undefined) throw new Error(`${folder}/package.json names no licence`);
+  for (const file of ['LICENSE', 'LICENSE.md', 'LICENSE.txt', 'LICENCE', 'license', 'LICENSE-MIT', 'License.md']) {
+    const text = await readFile(join(folder, file), 'utf8').catch(() => undefined);
+    if (text !== undefined) return `${name} ${version} (${license})\n\n${text.trim()}\n`;
+  }
+  return `${name} ${version} (${license})\n`;
+}

@@ -1,0 +1,172 @@
+// `auditkeep init`: writes a commented config from flags, or by asking on a terminal.
+
+import { existsSync } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
+import { createInterface } from 'node:readline/promises';
+import { stringify } from 'yaml';
+import { CLUSTER_NAME } from '../archive/keys.ts';
+import { parseConfig } from '../config.ts';
+import { configJsonSchema } from '../config-schema.ts';
+import { ConfigError, EXIT } from '../errors.ts';
+import type { Cli, Run } from './io.ts';
+
+interface InitOptions {
+  archive?: string;
+  eks?: string[];
+  kube?: string[];
+  start?: string;
+  force?: boolean;
+  schema?: boolean;
+}
+
+/** A cluster as it will stand in the file. */
+type ClusterAnswer = { name: string; provider: string } & Record<string, string>;
+
+interface Answers {
+  archive: string;
+  start: string;
+  clusters: ClusterAnswer[];
+}
+
+export const init: Run<InitOptions> = async (cli) => {
+  const { options } = cli;
+  if (options.schema === true) {
+    await cli.out.write(`${JSON.stringify(await configJsonSchema(cli.registry), null, 2)}\n`);
+    return EXIT.done;
+  }
+  const file = options.config;
+  const exists = () =>
+    new ConfigError(`${file} exists; nothing was written`, {
+      hint: '--force overwrites it, --config FILE writes another one',
+    });
+  if (existsSync(file) && options.force !== true) throw exists();
+  const given = fromFlags(options);
+  const answers = given ?? (await ask(cli));
+  const text = configText(answers);
+  // what init writes must be what collect reads; also tells about a wrong region or name before anything is on disk
+  await parseConfig(text, cli.registry, cli.env, file);
+  try {
+    await writeFile(file, text, { flag: options.force === true ? 'w' : 'wx', mode: 0o644 });
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code;
+    if (code === 'EEXIST') throw exists();
+    throw new ConfigError(`${file} can't be written: ${(error as Error).message}`, { cause: error });
+  }
+  const flag = file === 'auditkeep.yaml' ? '' : ` --config ${file}`;
+  cli.tell(
+    `wrote ${file}\nnext: "auditkeep plan${flag}" shows what would be collected, "auditkeep collect${flag}" does it`,
+  );
+  return EXIT.done;
+};
+
+/** Undefined when no flag says anything: then init asks. */
+function fromFlags(options: InitOptions): Answers | undefined {
+  const eks = (options.eks ?? []).map((text) => eksAnswer(text));
+  const kube = (options.kube ?? []).map((text) => kubeAnswer(text));
+  if (options.archive === undefined && options.start === undefined && eks.length + kube.length === 0) return undefined;
+  const missing: string[] = [];
+  if (options.archive === undefined) missing.push('--archive');
+  if (eks.length + kube.length === 0) missing.push('a cluster (--eks or --kube)');
+  if (missing.length > 0)
+    throw new ConfigError(`init needs ${missing.join(' and ')} as well; without any flag it asks`);
+  return { archive: options.archive!, start: options.start ?? '-7d', clusters: [...eks, ...kube] };
+}
+
+function eksAnswer(text: string): ClusterAnswer {
+  const [name, region, cluster, ...rest] = text.split(':');
+  if (!name || !region || rest.length > 0)
+    throw new ConfigError(`--eks ${text}: expected name:region, such as prod:eu-central-1`);
+  return { name, provider: 'eks', region, cluster: cluster || name };
+}
+
+function kubeAnswer(text: string): ClusterAnswer {
+  const colon = text.indexOf(':');
+  if (colon < 1 || colon === text.length - 1)
+    throw new ConfigError(`--kube ${text}: expected name:files, such as "lab:/var/log/kubernetes/audit/*.log*"`);
+  return { name: text.slice(0, colon), provider: 'kube', files: text.slice(colon + 1) };
+}
+
+async function ask(cli: Cli<InitOptions>): Promise<Answers> {
+  if (cli.stdin.isTTY !== true)
+    throw new ConfigError('init has nobody to ask: stdin is no terminal', {
+      hint: 'auditkeep init --archive s3://bucket/prefix --eks name:region',
+    });
+  const lines = createInterface({ input: cli.stdin, output: cli.stderr, terminal: true });
+  // Ctrl-C reaches readline, not the process, while it reads
+  const stop = new AbortController();
+  lines.on('SIGINT', () => stop.abort());
+  const signal = AbortSignal.any([cli.signal, stop.signal]);
+  const question = async (text: string, usual: string, wrong: (answer: string) => string | undefined) => {
+    for (;;) {
+      const answer =
+        (await lines.question(`${text}${usual === '' ? '' : ` [${usual}]`}: `, { signal })).trim() || usual;
+      const problem = answer === '' ? 'an answer is needed' : wrong(answer);
+      if (problem === undefined) return answer;
+      cli.tell(`  ${problem}`);
+    }
+  };
+  const any = () => undefined;
+  try {
+    const archive = await question('Archive (s3://bucket/prefix or a directory)', './archive', any);
+    const clusters: ClusterAnswer[] = [];
+    do {
+      const provider = await question(`Provider (${Object.keys(cli.registry).join(', ')})`, 'eks', (answer) =>
+        Object.hasOwn(cli.registry, answer) ? undefined : 'one of the names in brackets',
+      );
+      const name = await question('Name of the cluster in the archive', '', (answer) =>
+        !CLUSTER_NAME.test(answer)
+          ? 'a-z, 0-9, ".", "_" and "-", at most 63'
+          : clusters.some((c) => c.name === answer)
+            ? 'that name is taken'
+            : undefined,
+      );
+      clusters.push(await askProvider(provider, name, question));
+    } while (/^y/i.test(await question('Another cluster? (y/n)', 'n', any)));
+    const start = await question('How far back should the first run go?', '-7d', any);
+    return { archive, start, clusters };
+  } catch (error) {
+    if (!stop.signal.aborted) throw error;
+    throw new ConfigError('init was interrupted; nothing was written', { cause: error });
+  } finally {
+    lines.close();
+  }
+}
+
+type Question = (text: string, usual: string, wrong: (answer: string) => string | undefined) => Promise<string>;
+
+async function askProvider(provider: string, name: string, question: Question): Promise<ClusterAnswer> {
+  const any = () => undefined;
+  if (provider === 'kube')
+    return { name, provider, files: await question('Audit log files', '/var/log/kubernetes/audit/*.log*', any) };
+  return {
+    name,
+    provider,
+    region: await question('Region', '', any),
+    cluster: await question('Name of the cluster in EKS', name, any),
+  };
+}
+
+/** A config with comments, which parses to these answers. */
+export function configText(answers: Answers): string {
+  const plain = (text: string) => stringify(text, { lineWidth: 0 }).trimEnd();
+  const clusters = answers.clusters.map((cluster) =>
+    Object.entries(cluster)
+      .map(([key, text], i) => `  ${i === 0 ? '-' : ' '} ${key}: ${plain(text)}`)
+      .join('\n'),
+  );
+  return `# auditkeep config. Every option with its default: config.example.yaml.
+
+# Where the events go: s3://bucket/prefix, or a directory (relative to this file).
+archive: ${plain(answers.archive)}
+
+collect:
+  # How far back the first run goes. Fixed by that run; "auditkeep backfill" gets what is older.
+  start: ${plain(answers.start)}
+
+# Bodies of Secrets and of token requests are taken away. "keep" keeps them.
+secrets: redact
+
+clusters:
+${clusters.join('\n\n')}
+`;
+}
