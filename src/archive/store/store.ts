@@ -37,7 +37,7 @@ export interface Store {
   readonly url: string;
   /** The whole object and its tag; undefined if there is none. Only for small ones (manifests, fingerprints). */
   get(key: string): Promise<{ readonly bytes: Buffer; readonly tag: string } | undefined>;
-  /** The object as a stream, from byte `start` on; undefined if there is none. */
+  /** The object as a stream, bytes [start, end) of it; undefined if there is none. A range beyond the end is empty. */
   read(key: string, range?: { readonly start: number; readonly end?: number }): Promise<Readable | undefined>;
   /** Size, tag and stored hash; undefined if there is none. */
   head(key: string): Promise<ObjectHead | undefined>;
@@ -59,4 +59,6 @@ export interface Store {
 export interface StoreDeps {
   /** To be called with the Date header of each answer, milliseconds since the epoch. */
   onServerDate(date: number): void;
+  /** The clock, milliseconds since the epoch, for Object Lock retention; the system's own when absent. */
+  now?(): number;
 }

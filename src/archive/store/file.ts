@@ -1,0 +1,347 @@
+// The archive in a directory: create-only and compare-and-swap puts that hold across processes and power cuts.
+
+import { constants, createReadStream } from 'node:fs';
+import { type FileHandle, link, lstat, mkdir, open, readdir, realpath, rename, stat, unlink } from 'node:fs/promises';
+import { createHash } from 'node:crypto';
+import { dirname, join, relative, resolve } from 'node:path';
+import { Readable } from 'node:stream';
+import { AuditkeepError, ConfigError, ConflictError, TransientError } from '../../errors.ts';
+import { sha256Hex } from '../hash.ts';
+import { codeOf, fileError } from './file-errors.ts';
+import { checkKey, TEMPORARY } from './key-rules.ts';
+import { listFolder } from './file-list.ts';
+import { ownName, parseOwner, stateOf } from './owner.ts';
+import type { Body, ObjectHead, PutOptions, Store, StoreDeps } from './store.ts';
+import { LOCK, withLock } from './swap-lock.ts';
+
+const READ = constants.O_RDONLY | constants.O_NOFOLLOW;
+/** Temporary files of other hosts, whose processes can't be asked for, are removed after this long. */
+const STRANGERS_KEPT = 86_400_000;
+
+/**
+ * Opens an archive in a directory; it is created by the first put or `check`.
+ * @param root the directory; a symbolic link is followed here, but nowhere inside of it
+ */
+export function openFileStore(root: string, _deps: StoreDeps): Store {
+  const url = resolve(root);
+  const temporary = join(url, TEMPORARY);
+  const folders = new Map<string, Promise<void>>();
+  const pathOf = (key: string): string => {
+    checkKey(key);
+    return join(url, key);
+  };
+  const wrap = async <T>(action: string, path: string, work: () => Promise<T>): Promise<T> => {
+    try {
+      return await work();
+    } catch (error) {
+      throw fileError(error, action, path);
+    }
+  };
+
+  /**
+   * Makes a folder and sees to it that its entry in the parent is on disk, also when another process made it a moment ago.
+   * Remembered, so that it costs nothing from the second put on.
+   */
+  const ensureFolder = (folder: string): Promise<void> => {
+    const known = folders.get(folder);
+    if (known !== undefined) return known;
+    const made = makeFolder(folder).catch((error: unknown) => {
+      folders.delete(folder);
+      throw error;
+    });
+    folders.set(folder, made);
+    return made;
+  };
+  const makeFolder = async (folder: string): Promise<void> => {
+    if (folder === url) return makeRoot(url);
+    await ensureFolder(dirname(folder));
+    await makeOne(folder);
+    // a link inside of the archive could lead anywhere
+    if ((await realpath(folder)) !== join(await realpath(url), relative(url, folder)))
+      throw new ConfigError(`${folder} is reached through a symbolic link`, {
+        hint: 'only the archive directory itself may be a symbolic link',
+      });
+    await syncFolder(dirname(folder));
+  };
+
+  /** Writes a temporary file, durable when it returns. Gives its path. */
+  const writeTemporary = async (body: Body, expected: string): Promise<string> => {
+    const path = join(temporary, ownName());
+    const handle = await open(path, 'wx').catch(async (error: unknown) => {
+      if (codeOf(error) !== 'ENOENT') throw error;
+      // the folder was removed behind our back
+      folders.clear();
+      await ensureFolder(temporary);
+      return open(path, 'wx');
+    });
+    try {
+      try {
+        const actual = await writeBody(handle, body);
+        if (actual !== expected)
+          throw new TransientError(`the body has SHA-256 ${actual} instead of ${expected}; nothing was stored`, {
+            hint: 'if this repeats, check memory and disk of this machine',
+          });
+        await handle.sync();
+      } finally {
+        await handle.close();
+      }
+      return path;
+    } catch (error) {
+      await unlink(path).catch(() => {});
+      throw error;
+    }
+  };
+
+  const createOnly = async (source: string, target: string): Promise<void> => {
+    const folder = dirname(target);
+    await ensureFolder(folder);
+    try {
+      await link(source, target).catch(async (error: unknown) => {
+        if (codeOf(error) !== 'ENOENT') throw error;
+        folders.clear();
+        await ensureFolder(folder);
+        return link(source, target).catch(vanished);
+      });
+    } catch (error) {
+      if (codeOf(error) !== 'EEXIST') throw error;
+      // the winner may have died before its fsync: who adopts its object must know that it stays
+      await syncFolder(folder);
+      // on network file systems a link can succeed while its answer is lost
+      const [mine, there] = await Promise.all([lstat(source), lstat(target)]);
+      if (mine.ino !== there.ino || mine.dev !== there.dev)
+        throw new ConflictError(`${target} exists already`, { cause: error });
+    }
+    await syncFolder(folder);
+  };
+
+  const put = async (key: string, body: Body, options: PutOptions): Promise<string> => {
+    const target = pathOf(key);
+    await ensureFolder(temporary);
+    const source = await writeTemporary(body, options.sha256);
+    try {
+      if (options.ifAbsent === true) await createOnly(source, target);
+      else
+        await withLock(temporary, key, async () => {
+          if (options.ifMatch !== undefined) {
+            const current = await hashFile(target);
+            if (current?.sha256 !== options.ifMatch)
+              throw new ConflictError(`${target} was ${current === undefined ? 'removed' : 'changed'} by another run`);
+          }
+          await ensureFolder(dirname(target));
+          await rename(source, target).catch(vanished);
+          await syncFolder(dirname(target));
+        });
+      return options.sha256;
+    } finally {
+      // gone already after a rename; what stays behind otherwise is removed by `check`
+      await unlink(source).catch(() => {});
+    }
+  };
+
+  const check = async (): Promise<void> => {
+    await ensureFolder(temporary);
+    await removeLeftovers(temporary);
+    const probe = Buffer.from('auditkeep probe\n');
+    const source = await writeTemporary(probe, sha256Hex(probe));
+    const target = join(temporary, ownName());
+    try {
+      await linkProbe(source, target, url);
+      const again = await link(source, target).then(
+        () => 'created twice',
+        (error: unknown) => codeOf(error),
+      );
+      if (again !== 'EEXIST')
+        throw new ConfigError(`${url} can't hold an archive: a file could be created twice (${again})`, {
+          hint: 'put the archive on a local or NFS file system that keeps links exclusive',
+        });
+    } finally {
+      for (const path of [source, target]) await unlink(path).catch(() => {});
+    }
+  };
+
+  return {
+    url,
+    get: (key) => {
+      const path = pathOf(key);
+      return wrap('read', path, async () => {
+        const handle = await openObject(path);
+        if (handle === undefined) return undefined;
+        try {
+          const bytes = await handle.readFile();
+          return { bytes, tag: sha256Hex(bytes) };
+        } finally {
+          await handle.close();
+        }
+      });
+    },
+    read: (key, range = { start: 0 }) => {
+      const path = pathOf(key);
+      return wrap('read', path, async () => {
+        const handle = await openObject(path);
+        if (handle === undefined) return undefined;
+        const { start, end } = range;
+        if (end !== undefined && end <= start) {
+          await handle.close();
+          return Readable.from([]);
+        }
+        return Readable.from(chunks(handle, path, start, end), { objectMode: false });
+      });
+    },
+    head: (key) => {
+      const path = pathOf(key);
+      return wrap('read', path, async (): Promise<ObjectHead | undefined> => {
+        const found = await hashFile(path);
+        return found && { key, size: found.size, tag: found.sha256, sha256: found.sha256 };
+      });
+    },
+    put: (key, body, options) => {
+      checkKey(key);
+      return wrap('write', join(url, key), () => put(key, body, options));
+    },
+    list: (prefix, after = '') => listFolder(url, prefix, after),
+    delete: (key) => {
+      const path = pathOf(key);
+      return wrap('delete', path, async () => {
+        await unlink(path).catch((error: unknown) => {
+          const code = codeOf(error);
+          if (code !== 'ENOENT' && code !== 'ENOTDIR' && code !== 'EISDIR') throw error;
+        });
+      });
+    },
+    check: () => wrap('use', url, check),
+    close: () => Promise.resolve(),
+  };
+}
+
+/** A temporary file that is gone was taken for a leftover: this run slept for a day. Another attempt writes a new one. */
+function vanished(error: unknown): never {
+  if (codeOf(error) !== 'ENOENT') throw error;
+  throw new TransientError('a temporary file vanished before its object was made', { cause: error });
+}
+
+/** Makes one folder; throws ENOTDIR where a file has its name. */
+async function makeOne(folder: string): Promise<boolean> {
+  try {
+    await mkdir(folder);
+    return true;
+  } catch (error) {
+    if (codeOf(error) !== 'EEXIST') throw error;
+    if (!(await stat(folder)).isDirectory()) throw Object.assign(new Error(folder), { code: 'ENOTDIR', cause: error });
+    return false;
+  }
+}
+
+async function makeRoot(path: string): Promise<void> {
+  try {
+    if (await makeOne(path)) await syncFolder(dirname(path));
+  } catch (error) {
+    if (codeOf(error) !== 'ENOENT' || dirname(path) === path) throw error;
+    await makeRoot(dirname(path));
+    await makeRoot(path);
+  }
+}
+
+/** Puts a folder's entries on disk. Some file systems don't offer this and need it not. */
+async function syncFolder(folder: string): Promise<void> {
+  const handle = await open(folder, 'r').catch((error: unknown) => {
+    // a parent above the archive may be unreadable
+    if (codeOf(error) !== 'EACCES') throw error;
+    return undefined;
+  });
+  try {
+    await handle?.sync();
+  } catch (error) {
+    if (!['EINVAL', 'ENOTSUP', 'ENOSYS', 'EPERM'].includes(codeOf(error) ?? '')) throw error;
+  } finally {
+    await handle?.close();
+  }
+}
+
+/** Opens an object for reading; undefined if there is none. A folder is no object, just as in a bucket. */
+async function openObject(path: string): Promise<FileHandle | undefined> {
+  let handle: FileHandle;
+  try {
+    handle = await open(path, READ);
+  } catch (error) {
+    const code = codeOf(error);
+    if (code === 'ENOENT' || code === 'ENOTDIR') return undefined;
+    throw error;
+  }
+  try {
+    if ((await handle.stat()).isFile()) return handle;
+  } catch (error) {
+    await handle.close();
+    throw error;
+  }
+  await handle.close();
+  return undefined;
+}
+
+async function* chunks(handle: FileHandle, path: string, start: number, end?: number): AsyncGenerator<Buffer> {
+  try {
+    // the stream closes the handle, also when it isn't read to its end
+    yield* handle.createReadStream({ start, ...(end !== undefined && { end: end - 1 }), highWaterMark: 1 << 18 });
+  } catch (error) {
+    throw fileError(error, 'read', path);
+  }
+}
+
+async function hashFile(path: string): Promise<{ readonly size: number; readonly sha256: string } | undefined> {
+  const handle = await openObject(path);
+  if (handle === undefined) return undefined;
+  const digest = createHash('sha256');
+  let size = 0;
+  for await (const chunk of handle.createReadStream({ highWaterMark: 1 << 18 }) as AsyncIterable<Buffer>) {
+    digest.update(chunk);
+    size += chunk.length;
+  }
+  return { size, sha256: digest.digest('hex') };
+}
+
+/** Writes a body and gives the SHA-256 of what was written. */
+async function writeBody(handle: FileHandle, body: Body): Promise<string> {
+  if (Buffer.isBuffer(body)) {
+    await handle.writeFile(body);
+    return sha256Hex(body);
+  }
+  const digest = createHash('sha256');
+  let size = 0;
+  for await (const chunk of createReadStream(body.path, { highWaterMark: 1 << 20 }) as AsyncIterable<Buffer>) {
+    digest.update(chunk);
+    size += chunk.length;
+    await handle.writeFile(chunk);
+  }
+  if (size !== body.size)
+    throw new AuditkeepError(`${body.path} has ${size} bytes instead of ${body.size}; nothing was stored`);
+  return digest.digest('hex');
+}
+
+async function linkProbe(source: string, target: string, url: string): Promise<void> {
+  try {
+    await link(source, target);
+  } catch (error) {
+    // writing worked, so these mean that the file system has no hard links
+    if (!['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK'].includes(codeOf(error) ?? '')) throw error;
+    throw new ConfigError(`${url} can't hold an archive: its file system has no hard links (${codeOf(error)})`, {
+      cause: error,
+      hint: 'FAT, exFAT and some network shares have none: use another file system, or an S3 bucket',
+    });
+  }
+}
+
+/** Removes temporary files of processes that are gone. */
+async function removeLeftovers(temporary: string): Promise<void> {
+  for (const name of await readdir(temporary)) {
+    const owner = name.startsWith(LOCK) ? undefined : parseOwner(name);
+    if (owner === undefined) continue;
+    const path = join(temporary, name);
+    const state = stateOf(owner);
+    try {
+      if (state === 'gone' || (state === 'unknown' && Date.now() - (await lstat(path)).mtimeMs > STRANGERS_KEPT))
+        await unlink(path);
+    } catch (error) {
+      // another run was faster, or the file is of another user: it harms nobody
+      if (!['ENOENT', 'EACCES', 'EPERM'].includes(codeOf(error) ?? '')) throw error;
+    }
+  }
+}
