@@ -1,0 +1,73 @@
+// Changes to a line of JSON by cutting and replacing byte ranges: all other bytes stay as they are.
+
+import { skipSpace } from '../json.ts';
+
+/** Replace the bytes `[from, to)` by `text` (empty = cut). */
+export interface Edit {
+  readonly from: number;
+  readonly to: number;
+  readonly text: string;
+}
+
+/** The name of a member as any decoder reads it. `[from, to)` is the text between the quotes. */
+export function memberName(bytes: Buffer, from: number, to: number): string {
+  const text = bytes.toString('utf8', from, to);
+  return text.includes('\\') ? (JSON.parse(`"${text}"`) as string) : text;
+}
+
+/** A member of an object: `[from, to)` of its value and, where known, the opening quote of its name. */
+export interface MemberSpan {
+  readonly start?: number;
+  readonly from: number;
+  readonly to: number;
+}
+
+function skipSpaceBack(bytes: Buffer, i: number): number {
+  while (i > 0) {
+    const c = bytes[i - 1]!;
+    if (c !== 0x20 && c !== 0x09 && c !== 0x0a && c !== 0x0d) break;
+    i--;
+  }
+  return i;
+}
+
+/** Begin of a member, its opening quote, found from the begin of its value. The name must hold no quote. */
+function memberStart(bytes: Buffer, valueFrom: number): number {
+  const colon = skipSpaceBack(bytes, valueFrom) - 1;
+  const closing = skipSpaceBack(bytes, colon) - 1;
+  return bytes.lastIndexOf(0x22, closing - 1);
+}
+
+/**
+ * Edits that take members out of one object together with the comma that parts them from the rest.
+ * @param members those to cut, in the order of the text. Not all that the object has: an object that would become empty is for the
+ * caller to cut.
+ */
+export function cutMembers(bytes: Buffer, members: readonly MemberSpan[]): Edit[] {
+  const edits: Edit[] = [];
+  let cutTo = -1;
+  for (const { from, to, start = memberStart(bytes, from) } of members) {
+    const before = skipSpaceBack(bytes, start) - 1;
+    // the first member, or the first that is left of those before: it goes with the comma behind it
+    if (bytes[before] === 0x7b || start === cutTo) {
+      const comma = skipSpace(bytes, to, bytes.length);
+      cutTo = skipSpace(bytes, comma + 1, bytes.length);
+      edits.push({ from: start, to: cutTo, text: '' });
+    } else edits.push({ from: before, to, text: '' });
+  }
+  return edits;
+}
+
+/** The bytes `[from, to)` with the edits made. They must not overlap; the same buffer comes back when there are none and all of it is asked for. */
+export function splice(bytes: Buffer, edits: readonly Edit[], from = 0, to = bytes.length): Buffer {
+  if (edits.length === 0) return from === 0 && to === bytes.length ? bytes : bytes.subarray(from, to);
+  const pieces: Buffer[] = [];
+  let done = from;
+  for (const edit of edits.toSorted((a, b) => a.from - b.from)) {
+    pieces.push(bytes.subarray(done, edit.from));
+    if (edit.text !== '') pieces.push(Buffer.from(edit.text));
+    done = edit.to;
+  }
+  pieces.push(bytes.subarray(done, to));
+  return Buffer.concat(pieces);
+}
