@@ -81,7 +81,11 @@ export function holdsSecret(bytes: Buffer, from: number, to: number, nested = 0)
         if (isKind && KIND.test(decode(bytes, i, end))) {
           flags[depth]! |= SECRET_KIND;
           if (flags[depth] === BOTH) return true;
-        } else if (end - i > 12 && mayHold(bytes.toString('latin1', i, end)) && textHolds(decode(bytes, i, end), nested))
+        } else if (
+          end - i > 12 &&
+          mayHold(bytes.toString('latin1', i, end)) &&
+          textHolds(decode(bytes, i, end), nested)
+        )
           return true;
       }
       i = end;
