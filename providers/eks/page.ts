@@ -1,35 +1,196 @@
-// Reads an answer of FilterLogEvents from its bytes: messages become bytes without ever being JavaScript strings.
+// Reads an answer of FilterLogEvents from its bytes: messages become bytes without ever being JavaScript strings (docs/decisions/0002-eks-page-parsing.md).
 
 import { isUtf8 } from 'node:buffer';
-import { type ProviderRecord, TransientError } from '../../src/provider.ts';
+import { type ProviderRecord, skipSpace, skipString, skipValue, TransientError } from '../../src/provider.ts';
+import { unescapeInPlace } from './unescape.ts';
 
+/** One answer of FilterLogEvents. */
 export interface ParsedPage {
   readonly records: ProviderRecord[];
   readonly next?: string;
 }
 
-interface Event {
-  readonly eventId?: string;
-  readonly ingestionTime?: number;
-  readonly logStreamName?: string;
-  readonly message?: string;
-  readonly timestamp?: number;
+const NAMES = ['eventId', 'ingestionTime', 'logStreamName', 'message', 'timestamp'] as const;
+const [ID, ARRIVAL, STREAM, MESSAGE, TIME] = [0, 1, 2, 3, 4];
+const NAME_BYTES = NAMES.map((name) => Buffer.from(name));
+
+// Never the text itself: it may hold what must not reach a log.
+const broken = (at: number) =>
+  new TransientError(`FilterLogEvents gave an answer that is cut off or no JSON (at byte ${at} or soon after)`);
+
+const QUOTE = 0x22;
+const COLON = 0x3a;
+const COMMA = 0x2c;
+
+/** The bytes being read. In place: unescaping makes text shorter, never longer. */
+let u: Buffer = Buffer.alloc(0);
+let end = 0;
+// where the value that was read last ends
+let at = 0;
+// streams repeat: the last name is kept
+let streamBytes: Buffer = Buffer.alloc(0);
+let streamName = '';
+
+function same(bytes: Buffer, from: number, to: number): boolean {
+  if (bytes.length !== to - from) return false;
+  for (let k = 0; k < bytes.length; k++) if (bytes[k] !== u[from + k]) return false;
+  return true;
 }
 
-/** Throws SyntaxError for a body that is no JSON (cut off, for one), TransientError for events without id or arrival. */
+function plainText(from: number, to: number): string {
+  const text = u.toString('utf8', from, to);
+  return text.includes('\\') ? (JSON.parse(`"${text}"`) as string) : text;
+}
+
+/** Index of an event's member name, -1 for others. */
+function nameAt(from: number, to: number): number {
+  for (let k = 0; k < NAME_BYTES.length; k++) if (same(NAME_BYTES[k]!, from, to)) return k;
+  // a name spelled with escapes means the same
+  const text = plainText(from, to);
+  return text.length === to - from ? -1 : NAMES.indexOf(text as never);
+}
+
+/** Position behind a value of any kind. */
+function skip(i: number): number {
+  const to = skipValue(u, i, end);
+  if (to < 0) throw broken(i);
+  return to;
+}
+
+/** `i` points at a member's opening quote. Gives the end of the name; `at` is where its value begins. */
+function readName(i: number): number {
+  if (u[i] !== QUOTE) throw broken(i);
+  const to = skipString(u, i + 1, end);
+  if (to < 0) throw broken(i);
+  const colon = skipSpace(u, to, end);
+  if (u[colon] !== COLON) throw broken(colon);
+  at = skipSpace(u, colon + 1, end);
+  return to - 1;
+}
+
+/** After a member or element: the position of the next one, or -1 behind the closing bracket (`at` stands after it). */
+function nextItem(i: number, close: number): number {
+  i = skipSpace(u, i, end);
+  if (u[i] === COMMA) return skipSpace(u, i + 1, end);
+  if (u[i] !== close) throw broken(i);
+  at = i + 1;
+  return -1;
+}
+
+function readString(i: number): string | undefined {
+  at = skip(i);
+  return u[i] === QUOTE ? plainText(i + 1, at - 1) : undefined;
+}
+
+function readStream(i: number): string | undefined {
+  at = skip(i);
+  if (u[i] !== QUOTE) return undefined;
+  if (!same(streamBytes, i + 1, at - 1)) {
+    streamName = plainText(i + 1, at - 1);
+    streamBytes = Buffer.from(u.subarray(i + 1, at - 1));
+  }
+  return streamName;
+}
+
+function readTime(i: number): number | undefined {
+  at = skip(i);
+  if (u[i] === QUOTE) return undefined;
+  const time = Number(u.toString('latin1', i, at));
+  return Number.isSafeInteger(time) ? time : undefined;
+}
+
+function readMessage(i: number): Buffer | undefined {
+  if (u[i] !== QUOTE) {
+    at = skip(i);
+    return undefined;
+  }
+  const result = unescapeInPlace(u, i + 1, end);
+  if (result.next < 0) throw broken(i);
+  at = result.next;
+  return u.subarray(i + 1, result.to);
+}
+
+/** The event whose `{` is at `i`. */
+function readEvent(i: number): ProviderRecord {
+  let id: string | undefined;
+  let arrival: number | undefined;
+  let stream: string | undefined;
+  let content: Buffer | undefined;
+  let time: number | undefined;
+  if (u[i] !== 0x7b) throw broken(i);
+  i = skipSpace(u, i + 1, end);
+  if (u[i] === 0x7d) at = i + 1;
+  else
+    while (i >= 0) {
+      const name = nameAt(i + 1, readName(i));
+      if (name === ID) id = readString(at);
+      else if (name === ARRIVAL) arrival = readTime(at);
+      else if (name === STREAM) stream = readStream(at);
+      else if (name === MESSAGE) content = readMessage(at);
+      else if (name === TIME) time = readTime(at);
+      else at = skip(at);
+      i = nextItem(at, 0x7d);
+    }
+  if (id === undefined || id === '' || arrival === undefined || stream === undefined || content === undefined) {
+    const lost = Object.entries({
+      eventId: id || undefined,
+      ingestionTime: arrival,
+      logStreamName: stream,
+      message: content,
+    });
+    const names = lost.filter(([, value]) => value === undefined).map(([name]) => name);
+    throw new TransientError(
+      `FilterLogEvents gave an event without ${names.join(', ')}: without them it can't be counted once`,
+    );
+  }
+  return time === undefined ? { id, arrival, content, origin: stream } : { id, arrival, time, content, origin: stream };
+}
+
+function readEvents(i: number): ProviderRecord[] {
+  const records: ProviderRecord[] = [];
+  if (u[i] !== 0x5b) {
+    if (u[i] !== 0x6e) throw broken(i);
+    at = skip(i);
+    return records;
+  }
+  i = skipSpace(u, i + 1, end);
+  if (u[i] === 0x5d) {
+    at = i + 1;
+    return records;
+  }
+  while (i >= 0) {
+    records.push(readEvent(i));
+    i = nextItem(at, 0x5d);
+  }
+  return records;
+}
+
+/**
+ * Reads one answer. Records share the memory of `body`, which is changed: don't use it afterwards.
+ * Throws TransientError for a body that is cut off or no JSON, and for events that lack what makes them countable.
+ */
 export function parsePage(body: Buffer): ParsedPage {
-  const page = JSON.parse(body.toString('utf8')) as { events?: Event[]; nextToken?: string };
-  void isUtf8;
-  const records = (page.events ?? []).map((e) => {
-    if (e.eventId === undefined || e.ingestionTime === undefined || e.message === undefined)
-      throw new TransientError('FilterLogEvents answered an event without eventId, ingestionTime or message');
-    return {
-      id: e.eventId,
-      arrival: e.ingestionTime,
-      content: Buffer.from(e.message),
-      origin: e.logStreamName ?? '',
-      ...(e.timestamp !== undefined && { time: e.timestamp }),
-    };
-  });
-  return { records, ...(page.nextToken !== undefined && { next: page.nextToken }) };
+  u = isUtf8(body) ? body : Buffer.from(body.toString('utf8'));
+  end = u.length;
+  try {
+    let records: ProviderRecord[] = [];
+    let next: string | undefined;
+    let i = skipSpace(u, 0, end);
+    if (u[i] !== 0x7b) throw broken(i);
+    i = skipSpace(u, i + 1, end);
+    if (u[i] === 0x7d) at = i + 1;
+    else
+      while (i >= 0) {
+        const name = plainText(i + 1, readName(i));
+        if (name === 'events') records = readEvents(at);
+        else if (name === 'nextToken') next = readString(at);
+        else at = skip(at);
+        i = nextItem(at, 0x7d);
+      }
+    if (skipSpace(u, at, end) !== end) throw broken(at);
+    return next === undefined ? { records } : { records, next };
+  } finally {
+    // not kept alive by this module
+    u = Buffer.alloc(0);
+  }
 }
