@@ -1,7 +1,11 @@
 // The audit.k8s.io/v1 Event as a line of bytes: where its members stand, without changing a byte of it.
 
 import { isUtf8 } from 'node:buffer';
-import { CUT, skipSpace, TOO_DEEP, walkObject } from './json.ts';
+import { CUT, MAX_DEPTH, skipSpace, skipValue, TOO_DEEP, walkObject } from './json.ts';
+import { microTimeAt, utcDate } from './micro-time.ts';
+import { ASCII, BEYOND_ASCII, createScanner } from './scan/scanner.ts';
+
+export { parseMicroTime, utcDate } from './micro-time.ts';
 
 /** Levels in rising order. None is no level an event can have. */
 export const LEVELS = ['Metadata', 'Request', 'RequestResponse'] as const;
@@ -38,6 +42,7 @@ export type Field = (typeof FIELDS)[number];
 export type NotAnEvent =
   | 'invalid-utf8'
   | 'not-json'
+  | 'not-one-line'
   | 'truncated'
   | 'too-deep'
   | 'not-an-object'
@@ -55,7 +60,7 @@ export interface AuditEvent {
   /** The whole line, without line end. */
   readonly line: Buffer;
   /** Two numbers a field of FIELDS, begin and end of its value in `line`; -1 where absent. */
-  readonly spans: Int32Array;
+  readonly spans: readonly number[];
   readonly level: Level;
   readonly stage: Stage;
   readonly verb: string;
@@ -68,11 +73,8 @@ export interface AuditEvent {
 /** Either the event or why it is none. */
 export type ScanResult = AuditEvent | { readonly not: NotAnEvent };
 
-const NAMES = FIELDS.map((name) => Buffer.from(name));
-const INDEX: Readonly<Record<Field, number>> = Object.fromEntries(FIELDS.map((name, i) => [name, i])) as Record<
-  Field,
-  number
->;
+/** Where a field's begin stands in `spans`; its end is the next. */
+const AT = Object.fromEntries(FIELDS.map((name, i) => [name, i * 2])) as Readonly<Record<Field, number>>;
 
 /** What the first byte of each member's value may be; null is taken for absent, as Go's decoder does. */
 const TYPES: Readonly<Record<Field, string>> = {
@@ -108,66 +110,46 @@ const REQUIRED: readonly Field[] = [
   'requestReceivedTimestamp',
   'stageTimestamp',
 ];
-const REQUIRED_INDEX = REQUIRED.map((name) => INDEX[name]);
+const REQUIRED_AT = REQUIRED.map((name) => AT[name]);
 
-const REPEATED = -10;
-const found = new Int32Array(FIELDS.length * 2);
-let expected = 0;
-let bytes: Uint8Array = found as unknown as Uint8Array;
+/** Words by their length: to compare bytes is cheaper than to build a string for each line. */
+type Words<T extends string> = readonly (readonly { readonly text: T; readonly bytes: Uint8Array }[])[];
 
-function sameName(index: number, from: number, to: number): boolean {
-  const name = NAMES[index]!;
-  if (name.length !== to - from) return false;
-  for (let k = 0; k < name.length; k++) if (name[k] !== bytes[from + k]) return false;
-  return true;
+function wordsOf<T extends string>(list: readonly T[]): Words<T> {
+  return Array.from({ length: Math.max(...list.map((text) => text.length)) + 1 }, (_, length) =>
+    list.filter((text) => text.length === length).map((text) => ({ text, bytes: Buffer.from(text) })),
+  );
 }
 
-/** The field with this name, or -1. Members nearly always come in the API server's order, so the search goes on where it was. */
-function fieldAt(from: number, to: number): number {
-  for (let i = expected; i < FIELDS.length; i++) if (sameName(i, from, to)) return i;
-  for (let i = 0; i < expected; i++) if (sameName(i, from, to)) return i;
-  return -1;
-}
-
-function onMember(nameFrom: number, nameTo: number, from: number, to: number): number {
-  let index = fieldAt(nameFrom, nameTo);
-  if (index < 0) {
-    const name = (bytes as Buffer).subarray(nameFrom, nameTo);
-    // a name spelled with escapes means the same to every decoder
-    if (name.includes(0x5c)) index = FIELDS.indexOf(JSON.parse(`"${name.toString('utf8')}"`));
-    if (index < 0) return 0;
+/** The word that the string member at `at` of `spans` holds, or undefined. */
+function wordAt<T extends string>(
+  words: Words<T>,
+  line: Uint8Array,
+  spans: readonly number[],
+  at: number,
+): T | undefined {
+  const from = spans[at]! + 1;
+  const candidates = words[spans[at + 1]! - 1 - from];
+  if (candidates === undefined) return undefined;
+  for (let i = 0; i < candidates.length; i++) {
+    const { text, bytes } = candidates[i]!;
+    let k = 0;
+    while (k < bytes.length && bytes[k] === line[from + k]) k++;
+    if (k === bytes.length) return text;
   }
-  if (found[index * 2]! >= 0) return REPEATED;
-  found[index * 2] = from;
-  found[index * 2 + 1] = to;
-  expected = index + 1;
-  return 0;
+  return undefined;
 }
 
-/** MicroTime as kube tooling reads it: six fraction digits, Z or a numeric offset. NaN if it isn't one, or out of the years 2000 to 2099. */
-export function parseMicroTime(text: string): number {
-  if (!/^20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}(Z|[+-]\d\d:\d\d)$/.test(text)) return Number.NaN;
-  return Date.parse(text.slice(0, 23) + text.slice(26));
-}
+const KIND = wordsOf(['Event']);
+const API_VERSION = wordsOf(['audit.k8s.io/v1']);
+const LEVEL = wordsOf(LEVELS);
+const STAGE = wordsOf(STAGES);
+// others are allowed: a client may send any HTTP method
+const VERB = wordsOf(
+  'get list watch create update patch delete deletecollection proxy connect post put head options trace'.split(' '),
+);
 
-// Days repeat: the date text of the last one is kept.
-let lastDay = Number.NaN;
-let lastDate = '';
-
-/** UTC day of a time in milliseconds, `YYYY-MM-DD`. */
-export function utcDate(time: number): string {
-  const day = Math.floor(time / 86_400_000);
-  if (day !== lastDay) {
-    lastDay = day;
-    lastDate = new Date(day * 86_400_000).toISOString().slice(0, 10);
-  }
-  return lastDate;
-}
-
-function wordAt<T extends string>(words: readonly T[], line: Buffer, from: number, to: number): T | undefined {
-  const text = line.toString('latin1', from + 1, to - 1);
-  return words.find((word) => word === text);
-}
+const scanner = createScanner(FIELDS, MAX_DEPTH - 1);
 
 /**
  * Validates one line and finds the Event's members in it. Checks JSON, UTF-8, types of the top-level members, level,
@@ -175,67 +157,84 @@ function wordAt<T extends string>(words: readonly T[], line: Buffer, from: numbe
  * @param line the bytes without line end; kept, not copied
  */
 export function scanEvent(line: Buffer): ScanResult {
+  if (scanner === undefined) return scanWithReasons(line);
+  const verdict = scanner.scan(line);
+  if (verdict === ASCII || (verdict === BEYOND_ASCII && isUtf8(line))) return checkEvent(line, scanner.spans);
+  return scanWithReasons(line);
+}
+
+const NOWHERE: readonly number[] = FIELDS.flatMap(() => [-1, -1]);
+const REPEATED = -10;
+const found = new Int32Array(FIELDS.length * 2);
+
+/** scanEvent without the fast path: four times slower, takes lines of any length, and knows why a line is none. */
+export function scanWithReasons(line: Buffer): ScanResult {
   if (!isUtf8(line)) return { not: 'invalid-utf8' };
   const start = skipSpace(line, 0, line.length);
   if (start === line.length) return { not: 'not-json' };
-  if (line[start] !== 0x7b) return { not: isJson(line) ? 'not-an-object' : 'not-json' };
   found.fill(-1);
-  expected = 0;
-  bytes = line;
-  const end = walkObject(line, start, line.length, onMember);
-  if (end < 0) {
-    if (end === REPEATED) return { not: 'repeated-member' };
-    if (end === CUT) return { not: 'truncated' };
-    return { not: end === TOO_DEEP ? 'too-deep' : 'not-json' };
-  }
-  if (skipSpace(line, end, line.length) !== line.length) return { not: 'not-json' };
-  return checkEvent(line, found.slice());
+  const isObject = line[start] === 0x7b;
+  const end = isObject
+    ? walkObject(line, start, line.length, (nameFrom, nameTo, from, to) => onMember(line, nameFrom, nameTo, from, to))
+    : skipValue(line, start, line.length);
+  if (end === TOO_DEEP) return { not: 'too-deep' };
+  if (end === REPEATED) return { not: 'repeated-member' };
+  if (end === CUT && isObject) return { not: 'truncated' };
+  if (end < 0 || skipSpace(line, end, line.length) !== line.length) return { not: 'not-json' };
+  if (!isObject) return { not: 'not-an-object' };
+  // legal JSON, but no longer one line in a file of lines
+  if (line.includes(0x0a)) return { not: 'not-one-line' };
+  return checkEvent(line, found);
 }
 
-function isJson(line: Buffer): boolean {
-  try {
-    JSON.parse(line.toString('utf8'));
-    return true;
-  } catch {
-    return false;
-  }
+function onMember(line: Buffer, nameFrom: number, nameTo: number, from: number, to: number): number {
+  const raw = line.toString('utf8', nameFrom, nameTo);
+  // a name spelled with escapes means the same to every decoder
+  const name = raw.includes('\\') ? (JSON.parse(`"${raw}"`) as string) : raw;
+  const index = FIELDS.indexOf(name as Field);
+  if (index < 0) return 0;
+  if (found[index * 2]! >= 0) return REPEATED;
+  found[index * 2] = from;
+  found[index * 2 + 1] = to;
+  return 0;
 }
 
-function checkEvent(line: Buffer, spans: Int32Array): ScanResult {
+/** @param places two numbers a field; copied */
+function checkEvent(line: Buffer, places: Int32Array): ScanResult {
+  const spans = NOWHERE.slice();
   for (let i = 0; i < FIELDS.length; i++) {
-    const from = spans[i * 2]!;
+    const from = places[i * 2]!;
     if (from < 0) continue;
-    const first = line[from]!;
-    if (FIRST[i] === 0 || first === FIRST[i]) continue;
-    if (first !== 0x6e) return { not: 'wrong-type' };
-    spans[i * 2] = -1;
-    spans[i * 2 + 1] = -1;
+    if (FIRST[i] !== 0 && line[from] !== FIRST[i]) {
+      if (line[from] === 0x6e) continue;
+      return { not: 'wrong-type' };
+    }
+    spans[i * 2] = from;
+    spans[i * 2 + 1] = places[i * 2 + 1]!;
   }
-  const text = (field: Field) => {
-    const i = INDEX[field];
-    return spans[i * 2]! < 0 ? undefined : line.toString('latin1', spans[i * 2]! + 1, spans[i * 2 + 1]! - 1);
-  };
-  if (text('kind') !== 'Event') return { not: 'wrong-kind' };
-  if (text('apiVersion') !== 'audit.k8s.io/v1') return { not: 'wrong-api-version' };
-  for (const i of REQUIRED_INDEX) if (spans[i * 2]! < 0) return { not: 'missing-member' };
-  if (text('auditID') === '') return { not: 'missing-member' };
-  const at = (field: Field): [number, number] => [spans[INDEX[field] * 2]!, spans[INDEX[field] * 2 + 1]!];
-  const level = wordAt(LEVELS, line, ...at('level'));
+  if (wordAt(KIND, line, spans, AT.kind) === undefined) return { not: 'wrong-kind' };
+  if (wordAt(API_VERSION, line, spans, AT.apiVersion) === undefined) return { not: 'wrong-api-version' };
+  for (const at of REQUIRED_AT) if (spans[at]! < 0) return { not: 'missing-member' };
+  if (spans[AT.auditID]! + 2 === spans[AT.auditID + 1]) return { not: 'missing-member' };
+  const level = wordAt(LEVEL, line, spans, AT.level);
   if (level === undefined) return { not: 'unknown-level' };
-  const stage = wordAt(STAGES, line, ...at('stage'));
+  const stage = wordAt(STAGE, line, spans, AT.stage);
   if (stage === undefined) return { not: 'unknown-stage' };
-  const stageTime = parseMicroTime(text('stageTimestamp')!);
-  if (Number.isNaN(stageTime) || Number.isNaN(parseMicroTime(text('requestReceivedTimestamp')!)))
+  const stageTime = microTimeAt(line, spans[AT.stageTimestamp]! + 1, spans[AT.stageTimestamp + 1]! - 1);
+  const received = AT.requestReceivedTimestamp;
+  if (Number.isNaN(stageTime) || Number.isNaN(microTimeAt(line, spans[received]! + 1, spans[received + 1]! - 1)))
     return { not: 'bad-timestamp' };
-  const verb = text('verb')!;
+  // an unknown one may be spelled with escapes
+  const verb =
+    wordAt(VERB, line, spans, AT.verb) ??
+    (JSON.parse(line.toString('utf8', spans[AT.verb], spans[AT.verb + 1])) as string);
   return { line, spans, level, stage, verb, stageTime, date: utcDate(stageTime) };
 }
 
-/** The raw JSON text of a member, or undefined where it is absent (or null). */
+/** The raw JSON text of a member, or undefined where it is absent or null. A body that is null is one: `null`. */
 export function fieldBytes(event: AuditEvent, field: Field): Buffer | undefined {
-  const i = INDEX[field] * 2;
-  const from = event.spans[i]!;
-  return from < 0 ? undefined : event.line.subarray(from, event.spans[i + 1]!);
+  const from = event.spans[AT[field]]!;
+  return from < 0 ? undefined : event.line.subarray(from, event.spans[AT[field] + 1]!);
 }
 
 /** The parsed value of a member, or undefined where it is absent. Numbers lose what JavaScript can't hold: for decisions only, never to write. */

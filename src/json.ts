@@ -1,6 +1,6 @@
 // A strict JSON validator over bytes (RFC 8259): finds where values end without building them, so that text stays as received.
 
-/** As deep as Kubernetes' own decoder goes. */
+/** Brackets open at once, as many as Go's encoding/json takes. */
 export const MAX_DEPTH = 10_000;
 
 /** Results of the scan functions that are below zero; all others are positions. */
@@ -92,8 +92,10 @@ function skipWord(u: Uint8Array, i: number, end: number, word: string): number {
 /**
  * Validates the value that begins at `i` (no white space before it) and gives the position behind it,
  * or MALFORMED, CUT (the text ends inside the value) or TOO_DEEP. UTF-8 is not checked: see node:buffer isUtf8.
+ * @param outer brackets that are open around the value
  */
-export function skipValue(u: Uint8Array, i: number, end: number): number {
+export function skipValue(u: Uint8Array, i: number, end: number, outer = 0): number {
+  const deepest = MAX_DEPTH - outer;
   let depth = 0;
   // the loop handles one value at a time; after a value it closes brackets and moves on to the next member
   for (;;) {
@@ -103,11 +105,11 @@ export function skipValue(u: Uint8Array, i: number, end: number): number {
       i = skipString(u, i + 1, end);
     } else if (c === 0x7b || c === 0x5b) {
       const close = c + 2;
+      if (depth >= deepest) return TOO_DEEP;
       i = skipSpace(u, i + 1, end);
       if (i >= end) return CUT;
       if (u[i] === close) i++;
       else {
-        if (depth >= MAX_DEPTH) return TOO_DEEP;
         if (depth >= stack.length) {
           const larger = new Uint8Array(stack.length * 2);
           larger.set(stack);
@@ -165,8 +167,9 @@ export type OnMember = (nameFrom: number, nameTo: number, from: number, to: numb
 /**
  * Walks the members of the object that begins at `i` (its `{`), validating as it goes.
  * Gives the position behind the object, or MALFORMED, CUT, TOO_DEEP, or what `onMember` returned.
+ * @param outer brackets that are open around the object
  */
-export function walkObject(u: Uint8Array, i: number, end: number, onMember: OnMember): number {
+export function walkObject(u: Uint8Array, i: number, end: number, onMember: OnMember, outer = 0): number {
   if (i >= end) return CUT;
   if (u[i] !== 0x7b) return MALFORMED;
   i = skipSpace(u, i + 1, end);
@@ -183,7 +186,7 @@ export function walkObject(u: Uint8Array, i: number, end: number, onMember: OnMe
     if (u[i] !== 0x3a) return MALFORMED;
     i = skipSpace(u, i + 1, end);
     const from = i;
-    i = skipValue(u, i, end);
+    i = skipValue(u, i, end, outer + 1);
     if (i < 0) return i;
     const verdict = onMember(nameFrom, nameTo, from, i);
     if (verdict !== 0) return verdict;

@@ -1,0 +1,87 @@
+// Runs scanner.as, the fast path of the event scanner: copies a line into its memory and reads the members' places from there.
+
+import { endianness } from 'node:os';
+import { SCANNER_WASM } from './scanner-wasm.ts';
+
+/** The scanner can't accept the line at once: ask json.ts what it is. */
+export const NOT_SURE = 0;
+/** One JSON object on one line, all of it ASCII. */
+export const ASCII = 1;
+/** One JSON object on one line, if its bytes are UTF-8: that is not checked. */
+export const BEYOND_ASCII = 2;
+
+/** A scanner for objects whose members of these names are wanted. */
+export interface Scanner {
+  /** Two numbers a name, begin and end of its value in the line scanned last; -1 where absent. Only valid after ASCII and BEYOND_ASCII, and until the next scan. */
+  readonly spans: Int32Array;
+  /** NOT_SURE, ASCII or BEYOND_ASCII. */
+  scan(line: Uint8Array): number;
+}
+
+// Layout of the memory; scanner.as has the same figures.
+const SPANS = 0;
+const NAMES = 256;
+const MASKS = 1024;
+const SIZES = 1152;
+const ESCAPES = 1280;
+const INPUT = 16384;
+const NAME_BYTES = 32;
+/** The scanner reads up to 32 bytes beyond the line. */
+const SLACK = 64;
+
+// The part of the WebAssembly API that is used here: neither lib nor @types/node declares it as values.
+interface WasmApi {
+  readonly Module: new (bytes: Uint8Array) => object;
+  readonly Instance: new (module: object) => { readonly exports: Exports };
+}
+interface Exports {
+  readonly memory: { readonly buffer: ArrayBuffer };
+  readonly scan: (size: number, names: number, depth: number) => number;
+}
+
+function instantiate(): Exports | undefined {
+  const { WebAssembly: api } = globalThis as unknown as { WebAssembly?: WasmApi };
+  if (api === undefined || endianness() !== 'LE') return undefined;
+  try {
+    return new api.Instance(new api.Module(Buffer.from(SCANNER_WASM, 'base64'))).exports;
+  } catch {
+    return undefined;
+  }
+}
+
+/**
+ * A scanner for the top-level members `names` (at most 24, of at most 28 letters), in the order in which they are expected.
+ * Undefined where the host can't run it (no WebAssembly, no SIMD, big-endian): then json.ts does all the work.
+ * @param depth how deep a member's value may nest
+ */
+export function createScanner(names: readonly string[], depth: number): Scanner | undefined {
+  const wasm = instantiate();
+  if (wasm === undefined) return undefined;
+  const { memory, scan: run } = wasm;
+  const bytes = new Uint8Array(memory.buffer);
+  const words = new Uint32Array(memory.buffer);
+  for (const [i, name] of names.entries()) {
+    const text = Buffer.from(`"${name}":`);
+    bytes.set(text, NAMES + i * NAME_BYTES);
+    words[MASKS / 4 + i] = 2 ** text.length - 1;
+    words[SIZES / 4 + i] = text.length;
+  }
+  const allow = (letters: string, kind: number) => {
+    for (const c of letters) bytes[ESCAPES + c.charCodeAt(0)]! |= kind;
+  };
+  allow('"\\/bfnrt', 1);
+  allow('u', 2);
+  allow('0123456789abcdefABCDEF', 4);
+
+  const count = names.length;
+  const longest = bytes.length - INPUT - SLACK;
+  return {
+    spans: new Int32Array(memory.buffer, SPANS, count * 2),
+    scan(line) {
+      // rare, and the memory should not grow for ever because one line was long
+      if (line.length > longest) return NOT_SURE;
+      bytes.set(line, INPUT);
+      return run(line.length, count, depth);
+    },
+  };
+}

@@ -1,0 +1,41 @@
+import { readFileSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import { FIELDS } from '../src/event.ts';
+import { MAX_DEPTH } from '../src/json.ts';
+import { compileScanner } from '../src/scan/build.ts';
+import { ASCII, BEYOND_ASCII, createScanner, NOT_SURE } from '../src/scan/scanner.ts';
+import { HAVE_LOGS, logFiles, readLog, REAL_LINES } from './event-lines.ts';
+
+const scanner = createScanner(FIELDS, MAX_DEPTH - 1)!;
+
+describe('createScanner', () => {
+  it('runs here, and takes real lines without a second look', () => {
+    expect(scanner).toBeDefined();
+    for (const line of REAL_LINES) {
+      const ascii = /^[\x00-\x7f]*$/.test(line.toString('utf8'));
+      expect(scanner.scan(line)).toBe(ascii ? ASCII : BEYOND_ASCII);
+    }
+  });
+
+  it.skipIf(!HAVE_LOGS)('takes every recorded line without a second look (logs that lie beside the repository)', () => {
+    for (const path of logFiles())
+      for (const line of readLog(path)) if (scanner.scan(line) === NOT_SURE) throw new Error(line.toString('utf8'));
+  });
+
+  it('finds members of any object', () => {
+    const own = createScanner(['first', 'second', 'third'], 2)!;
+    const text = '{"third":[1],"x":{},"first":"1"}';
+    expect(own.scan(Buffer.from(text))).toBe(ASCII);
+    expect([...own.spans].map((at) => text.slice(0, Math.max(at, 0)).length)).toEqual([28, 31, 0, 0, 9, 12]);
+    expect([...own.spans].slice(2, 4)).toEqual([-1, -1]);
+    expect(own.scan(Buffer.from('{"first":[[1]]}'))).toBe(ASCII);
+    expect(own.scan(Buffer.from('{"first":[[[]]]}'))).toBe(NOT_SURE);
+  });
+});
+
+describe('scanner-wasm.ts', () => {
+  it('holds what scanner.as compiles to (else: node src/scan/build.ts)', async () => {
+    const committed = readFileSync(new URL('../src/scan/scanner-wasm.ts', import.meta.url), 'utf8');
+    expect(await compileScanner()).toBe(committed);
+  });
+});
