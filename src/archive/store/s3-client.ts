@@ -3,6 +3,7 @@
 import type * as Sdk from '@aws-sdk/client-s3';
 import type { S3Options } from '../../config.ts';
 import { AuditkeepError, AuthError, ConfigError, TransientError } from '../../errors.ts';
+import { silentLog } from '../../log.ts';
 import { statusOf } from './s3-errors.ts';
 import type { StoreDeps } from './store.ts';
 
@@ -20,6 +21,8 @@ export async function openS3Client(options: S3Options, deps: StoreDeps): Promise
   const sdk = await import('@aws-sdk/client-s3');
   const config: Sdk.S3ClientConfig = {
     maxAttempts: 1,
+    // the SDK would write on stderr by itself
+    logger: silentLog,
     forcePathStyle: options.forcePathStyle,
     // SHA-256 is sent with each put; CRCs on top of it would only cost time
     requestChecksumCalculation: 'WHEN_REQUIRED',

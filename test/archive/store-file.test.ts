@@ -1,0 +1,274 @@
+// The directory store: its contract, across real processes, killed ones included, and on broken directories.
+
+import { fork } from 'node:child_process';
+import { once } from 'node:events';
+import { chmod, link, mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, utimes, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import fc from 'fast-check';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { sha256Hex } from '../../src/archive/hash.ts';
+import { fileError } from '../../src/archive/store/file-errors.ts';
+import { openFileStore } from '../../src/archive/store/file.ts';
+import { compareKeys } from '../../src/archive/store/key-rules.ts';
+import { openStore } from '../../src/archive/store/open.ts';
+import { AuditkeepError, AuthError, ConfigError, ConflictError, TransientError } from '../../src/errors.ts';
+import { storeContract } from './store-contract.ts';
+import { keysOf, putText, textOf } from './store-texts.ts';
+
+const deps = { onServerDate() {} };
+let base = '';
+let counter = 0;
+const fresh = () => join(base, `archive-${counter++}`);
+
+beforeAll(async () => {
+  base = await mkdtemp(join(tmpdir(), 'auditkeep-file-'));
+});
+afterAll(() => rm(base, { recursive: true, force: true }));
+
+storeContract('directory', () => Promise.resolve(openFileStore(fresh(), deps)));
+
+const temporary = (root: string) => readdir(join(root, '.tmp'));
+const withoutLocks = async (root: string) => (await temporary(root)).filter((name) => !name.startsWith('swap_'));
+
+/** Starts test/archive/store-writer.ts as a process of its own. */
+function startWriter(...args: string[]) {
+  const child = fork(join(import.meta.dirname, 'store-writer.ts'), args, {
+    stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+  });
+  return { child, exited: once(child, 'exit') as Promise<[number | null, string | null]> };
+}
+
+async function messageOf(child: ReturnType<typeof startWriter>['child']): Promise<unknown> {
+  const [message] = (await once(child, 'message')) as [unknown];
+  return message;
+}
+
+describe('across processes', () => {
+  test('create-only: 4 processes race for 40 keys, each key has one winner', async () => {
+    const root = fresh();
+    const writers = Array.from({ length: 4 }, (_, i) => startWriter('race', root, `${i}`, '40'));
+    for (const { child } of writers) expect(await messageOf(child)).toBe('ready');
+    const answers = writers.map(({ child }) => messageOf(child));
+    for (const { child } of writers) child.send('go');
+    const won = (await Promise.all(answers)) as string[][];
+    await Promise.all(writers.map(({ exited }) => exited));
+    const store = openFileStore(root, deps);
+    expect(won.flat().sort()).toEqual(await keysOf(store));
+    expect(won.flat()).toHaveLength(40);
+    for (const [i, keys] of won.entries()) for (const key of keys) expect(await textOf(store, key)).toBe(`by ${i}`);
+    expect(await temporary(root)).toEqual([]);
+  });
+
+  test('compare and swap: increments by 4 processes are all there', async () => {
+    const root = fresh();
+    const store = openFileStore(root, deps);
+    await putText(store, 'log/checkpoint', '0');
+    const writers = Array.from({ length: 4 }, () => startWriter('count', root, '15'));
+    for (const { child } of writers) expect(await messageOf(child)).toBe('ready');
+    for (const { child } of writers) child.send('go');
+    const exits = await Promise.all(writers.map(({ exited }) => exited));
+    expect(exits.map(([code]) => code)).toEqual([0, 0, 0, 0]);
+    expect(await textOf(store, 'log/checkpoint')).toBe('60');
+  });
+
+  test('kill -9 at any moment leaves whole objects or none, and the next run cleans up', async () => {
+    const root = fresh();
+    const [seed, kills] = [20_260_622, 12];
+    const moments = fc.sample(fc.integer({ min: 0, max: 60 }), { seed, numRuns: kills });
+    for (const [i, moment] of moments.entries()) {
+      const { child, exited } = startWriter('write', root, `${i}`);
+      expect(await messageOf(child)).toBe('ready');
+      child.send('go');
+      await new Promise((resolve) => setTimeout(resolve, moment));
+      child.kill('SIGKILL');
+      expect((await exited)[1]).toBe('SIGKILL');
+    }
+    const store = openFileStore(root, deps);
+    const keys = await keysOf(store);
+    expect(keys.length).toBeGreaterThan(0);
+    for (const key of keys) {
+      const { bytes } = (await store.get(key))!;
+      // each body is its own key over and over, and its name ends in its hash
+      expect(key.endsWith(sha256Hex(bytes).slice(0, 16)), key).toBe(true);
+    }
+    await store.check();
+    expect(await withoutLocks(root)).toEqual([]);
+    expect(await keysOf(store)).toEqual(keys);
+  });
+
+  test('a lock whose holder was killed is taken over, that of a living one is not', async () => {
+    const root = fresh();
+    const store = openFileStore(root, deps);
+    const tag = await putText(store, 'log/checkpoint', 'one');
+    const { child, exited } = startWriter('hold', root);
+    expect(await messageOf(child)).toBe('ready');
+    child.send('go');
+    expect(await messageOf(child)).toBe('holding');
+    let done = false;
+    const swap = putText(store, 'log/checkpoint', 'two', { ifMatch: tag }).finally(() => (done = true));
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    expect(done).toBe(false);
+    child.kill('SIGKILL');
+    await exited;
+    await swap;
+    expect(await textOf(store, 'log/checkpoint')).toBe('two');
+  });
+});
+
+describe('temporary files', () => {
+  test('those of this process and of strangers stay, those of the dead and day-old strangers go', async () => {
+    const root = fresh();
+    const store = openFileStore(root, deps);
+    await store.check();
+    const { child, exited } = startWriter('leave', root);
+    const left = (await messageOf(child)) as string;
+    await exited;
+    const mine = left.replace(/_\d+_\d+_/, `_${process.pid}_1_`); // this pid, but another start: long gone
+    const names = {
+      [left]: false,
+      [mine]: false,
+      'elsewhere-00000000_77_5_ab0': true,
+      'elsewhere-00000000_78_5_ab0': false,
+      'not-by-us.txt': true,
+    };
+    for (const name of Object.keys(names)) await writeFile(join(root, '.tmp', name), 'x');
+    const old = Date.now() / 1000 - 86_500;
+    await utimes(join(root, '.tmp', 'elsewhere-00000000_78_5_ab0'), old, old);
+    await store.check();
+    const kept = await temporary(root);
+    for (const [name, stays] of Object.entries(names)) expect(kept.includes(name), name).toBe(stays);
+    expect(await keysOf(store)).toEqual([]);
+  });
+
+  test('a loser leaves nothing, and neither does a body that can not be read', async () => {
+    const root = fresh();
+    const store = openFileStore(root, deps);
+    await putText(store, 'ledger/m.json', 'first');
+    await expect(putText(store, 'ledger/m.json', 'second')).rejects.toThrow(ConflictError);
+    await expect(
+      store.put('x', { path: join(root, 'none'), size: 1 }, { ifAbsent: true, sha256: sha256Hex(Buffer.alloc(0)) }),
+    ).rejects.toThrow(ConfigError);
+    expect(await temporary(root)).toEqual([]);
+    expect((await stat(join(root, 'ledger/m.json'))).nlink).toBe(1);
+  });
+
+  test('the temporary folder may vanish while the store is open', async () => {
+    const root = fresh();
+    const store = openFileStore(root, deps);
+    await putText(store, 'a/b', 'one');
+    await rm(root, { recursive: true });
+    await putText(store, 'a/c', 'two');
+    expect(await keysOf(store)).toEqual(['a/c']);
+  });
+});
+
+describe('broken directories', () => {
+  test('a file where a folder should be', async () => {
+    const root = fresh();
+    await writeFile(root, 'x');
+    const store = openFileStore(root, deps);
+    for (const work of [() => store.check(), () => putText(store, 'a', 'x')]) {
+      await expect(work()).rejects.toThrow(ConfigError);
+      await expect(work()).rejects.toMatchObject({ hint: expect.stringContaining('is a file') as string });
+    }
+    const good = openFileStore(fresh(), deps);
+    await putText(good, 'a', 'x');
+    await expect(putText(good, 'a/b', 'x')).rejects.toThrow(ConfigError);
+  });
+
+  test('symbolic links inside of the archive are not followed', async () => {
+    const root = fresh();
+    const outside = fresh();
+    await mkdir(join(root, 'events'), { recursive: true });
+    await mkdir(outside);
+    await writeFile(join(outside, 'secret'), 'x');
+    const store = openFileStore(root, deps);
+    await symlink(outside, join(root, 'ledger'));
+    await symlink(join(outside, 'secret'), join(root, 'events', 'x'));
+    await expect(putText(store, 'ledger/m.json', 'x')).rejects.toThrow(ConfigError);
+    await expect(putText(store, 'ledger/deep/m.json', 'x')).rejects.toThrow(ConfigError);
+    await expect(store.get('events/x')).rejects.toThrow(ConfigError);
+    await expect(keysOf(store)).rejects.toThrow(ConfigError);
+    expect(await readdir(outside)).toEqual(['secret']);
+    await symlink(root, `${root}-link`);
+    const linked = openFileStore(`${root}-link`, deps);
+    await putText(linked, 'ids/x', 'y');
+    expect(await textOf(store, 'ids/x')).toBe('y');
+  });
+
+  test.skipIf(process.getuid?.() === 0)('a read-only directory', async () => {
+    const root = fresh();
+    await mkdir(root);
+    await chmod(root, 0o555);
+    const store = openFileStore(root, deps);
+    await expect(store.check()).rejects.toThrow(AuthError);
+    await expect(putText(store, 'a', 'x')).rejects.toThrow(AuthError);
+    await chmod(root, 0o755);
+  });
+
+  test('every refusal of the system says what to do', () => {
+    const classes: Record<string, new (...args: never[]) => Error> = {
+      EACCES: AuthError,
+      EROFS: AuthError,
+      EPERM: AuthError,
+      ENOTDIR: ConfigError,
+      EXDEV: ConfigError,
+      ENAMETOOLONG: ConfigError,
+      ENOSPC: AuditkeepError,
+      EDQUOT: AuditkeepError,
+      EFBIG: AuditkeepError,
+    };
+    for (const [code, expected] of Object.entries(classes)) {
+      const error = fileError(Object.assign(new Error('x'), { code }), 'write', '/a/b') as AuditkeepError;
+      expect(error).toBeInstanceOf(expected);
+      expect(error).not.toBeInstanceOf(TransientError);
+      expect(error.message).toBe(`can't write /a/b: ${code}`);
+      expect(error.hint!.length).toBeGreaterThan(20);
+    }
+    for (const code of ['EIO', 'EMFILE', 'ESTALE'])
+      expect(fileError(Object.assign(new Error('x'), { code }), 'write', '/a')).toBeInstanceOf(TransientError);
+    const bug = new TypeError('a bug');
+    expect(fileError(bug, 'write', '/a')).toBe(bug);
+  });
+
+  test('an object under two names is still one object', async () => {
+    const root = fresh();
+    const store = openFileStore(root, deps);
+    await putText(store, 'a', 'x');
+    await link(join(root, 'a'), join(root, 'b'));
+    await expect(putText(store, 'b', 'x')).rejects.toThrow(ConflictError);
+  });
+});
+
+test('key order is the order of UTF-8 bytes', () => {
+  fc.assert(
+    fc.property(fc.string({ unit: 'binary' }), fc.string({ unit: 'binary' }), (a, b) => {
+      expect(Math.sign(compareKeys(a, b))).toBe(Buffer.compare(Buffer.from(a), Buffer.from(b)));
+    }),
+  );
+});
+
+test('an archive is a bucket or a directory', async () => {
+  const s3 = { region: 'eu-central-1', forcePathStyle: false, tags: {}, timeout: 1000 };
+  expect((await openStore('some/./dir/', s3, deps)).url).toBe(join(process.cwd(), 'some/dir'));
+  expect((await openStore('s3://acme-audit/k8s/', s3, deps)).url).toBe('s3://acme-audit/k8s');
+  expect((await openStore('s3://acme-audit', s3, deps)).url).toBe('s3://acme-audit');
+  for (const bad of [
+    'gs://bucket/x',
+    'file:///tmp/x',
+    's3://',
+    's3://A_b/x',
+    's3://ab',
+    's3://acme/../x',
+    's3://acme//x',
+    ' ',
+  ])
+    await expect(openStore(bad, s3, deps), bad).rejects.toThrow(ConfigError);
+});
+
+test('objects are plain files that any tool reads', async () => {
+  const root = fresh();
+  await putText(openFileStore(root, deps), 'policies/x.yaml', 'rules: []');
+  expect(await readFile(join(root, 'policies/x.yaml'), 'utf8')).toBe('rules: []');
+});
