@@ -97,6 +97,9 @@ export function partKey(
   return `${datePrefix(kind, cluster, date)}${manifest}_${n}_${hash.slice(0, 16)}.ndjson.${extension}`;
 }
 
+/** The day under which a part or reject lies. */
+export const dateOfKey = (key: string): string => /\/date=(\d{4}-\d\d-\d\d)\//.exec(key)?.[1] ?? '';
+
 export const idsKey = (cluster: string, manifest: string, hash: string): string =>
   `${idsPrefix(cluster)}${manifest}_${hash.slice(0, 16)}.bin`;
 

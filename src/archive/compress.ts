@@ -1,0 +1,88 @@
+// Compression of parts: blocks are compressed side by side in the thread pool and joined to one gzip member (or zstd frames).
+
+import { promisify } from 'node:util';
+import { constants, crc32, deflateRaw, zstdCompress } from 'node:zlib';
+
+const deflate = promisify(deflateRaw);
+const zstd = promisify(zstdCompress);
+
+export type Compression = 'gzip' | 'zstd';
+
+export const EXTENSION: Readonly<Record<Compression, string>> = { gzip: 'gz', zstd: 'zst' };
+
+/**
+ * Content bytes of a block: a block ends with the line that reaches it. Part of the format's promise that the same lines
+ * give the same bytes, so a change is a change of version.
+ */
+export const BLOCK_BYTES = 1 << 20;
+
+/** What deflate can look back to. */
+const DICTIONARY_BYTES = 32 << 10;
+
+// No time, no name, unknown system: the same content gives the same bytes.
+const GZIP_HEADER = Buffer.from([0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff]);
+/** An empty final block with fixed codes: ends a stream whose blocks were all flushed to a byte boundary. */
+const LAST_BLOCK = Buffer.from([0x03, 0x00]);
+
+/** One compressed stream. */
+export interface Compressor {
+  /** Compresses the next block in the thread pool; results are to be written in the order of the calls. */
+  block(content: Buffer): Promise<Buffer>;
+  /** What ends the stream. */
+  end(): Buffer;
+}
+
+export function createCompressor(compression: Compression): Compressor {
+  return compression === 'gzip' ? gzipCompressor() : zstdCompressor();
+}
+
+function gzipCompressor(): Compressor {
+  let header: Buffer | undefined = GZIP_HEADER;
+  let dictionary: Buffer | undefined;
+  let crc = 0;
+  let size = 0;
+  const takeHeader = () => {
+    const taken = header ?? Buffer.alloc(0);
+    header = undefined;
+    return taken;
+  };
+  return {
+    async block(content) {
+      const before = dictionary;
+      const prefix = takeHeader();
+      // a copy: the block itself is given back while the next one still needs its end
+      dictionary = Buffer.from(content.subarray(Math.max(0, content.length - DICTIONARY_BYTES)));
+      crc = crc32(content, crc);
+      size += content.length;
+      const bytes = await deflate(content, {
+        level: 6,
+        finishFlush: constants.Z_SYNC_FLUSH,
+        ...(before !== undefined && { dictionary: before }),
+      });
+      return prefix.length === 0 ? bytes : Buffer.concat([prefix, bytes]);
+    },
+    end() {
+      const trailer = Buffer.alloc(8);
+      trailer.writeUInt32LE(crc, 0);
+      trailer.writeUInt32LE(size % 2 ** 32, 4);
+      return Buffer.concat([takeHeader(), LAST_BLOCK, trailer]);
+    },
+  };
+}
+
+function zstdCompressor(): Compressor {
+  let blocks = 0;
+  return {
+    async block(content) {
+      blocks++;
+      return zstd(content, {
+        params: { [constants.ZSTD_c_compressionLevel]: 3, [constants.ZSTD_c_checksumFlag]: 1 },
+        pledgedSrcSize: content.length,
+      } as Parameters<typeof zstd>[1]);
+    },
+    end() {
+      if (blocks > 0) return Buffer.alloc(0);
+      throw new Error('a zstd part needs at least one block');
+    },
+  };
+}

@@ -1,0 +1,172 @@
+// A set of SHA-256 digests that stays within the budget: an open-addressing table, then sorted runs on disk behind Bloom filters.
+
+import { closeSync, openSync, readSync, rmSync, writeFileSync } from 'node:fs';
+import { sortKeys } from './sorted-keys.ts';
+import type { Scratch } from './spool.ts';
+
+/**
+ * Bytes of a digest that are compared. 128 bits of SHA-256: finding two contents that agree in them takes 2^64 work,
+ * so equal means identical (rule 8).
+ */
+const WIDTH = 16;
+const FIRST_SLOTS = 1024;
+/** A table is moved to a file when the budget refuses its growth; smaller ones grow anyway. */
+const SMALLEST_RUN = 1 << 16;
+const BLOOM_BITS = 10;
+const BLOOM_HASHES = 7;
+const INDEX_EVERY = 256;
+
+export interface DigestSet {
+  /** Adds a digest; false if it was there already. */
+  add(digest: Buffer): boolean;
+  dispose(): void;
+}
+
+interface Run {
+  has(digest: Buffer): boolean;
+  readonly memory: number;
+  dispose(): void;
+}
+
+export function createDigestSet(scratch: Scratch): DigestSet {
+  let slots = FIRST_SLOTS;
+  let table = new Uint32Array(slots * 4);
+  let used = 0;
+  let held = 0;
+  // the all-zero digest would look like an empty slot
+  let zero = false;
+  const runs: Run[] = [];
+
+  /** Slot of the digest, or of the empty one where it would go. */
+  function find(a: number, b: number, c: number, d: number): number {
+    let slot = (a ^ b) & (slots - 1);
+    for (;;) {
+      const i = slot * 4;
+      const ta = table[i]!;
+      const tb = table[i + 1]!;
+      const tc = table[i + 2]!;
+      const td = table[i + 3]!;
+      if ((ta === a && tb === b && tc === c && td === d) || (ta | tb | tc | td) === 0) return i;
+      slot = (slot + 1) & (slots - 1);
+    }
+  }
+
+  function resize(larger: number): void {
+    const old = table;
+    table = new Uint32Array(larger * 4);
+    slots = larger;
+    for (let i = 0; i < old.length; i += 4) {
+      if ((old[i]! | old[i + 1]! | old[i + 2]! | old[i + 3]!) === 0) continue;
+      table.set(old.subarray(i, i + 4), find(old[i]!, old[i + 1]!, old[i + 2]!, old[i + 3]!));
+    }
+  }
+
+  function grow(): void {
+    const more = table.byteLength;
+    if (scratch.budget.take(more)) {
+      held += more;
+      resize(slots * 2);
+      return;
+    }
+    if (used < SMALLEST_RUN) {
+      scratch.budget.force(more);
+      held += more;
+      resize(slots * 2);
+      return;
+    }
+    const keys = Buffer.allocUnsafe(used * WIDTH);
+    let at = 0;
+    for (let i = 0; i < table.length; i += 4) {
+      if ((table[i]! | table[i + 1]! | table[i + 2]! | table[i + 3]!) === 0) continue;
+      for (let k = 0; k < 4; k++) at = keys.writeUInt32BE(table[i + k]!, at);
+    }
+    const run = createRun(sortKeys(keys, WIDTH), scratch.path());
+    scratch.budget.force(run.memory);
+    runs.push(run);
+    table.fill(0);
+    used = 0;
+  }
+
+  return {
+    add(digest) {
+      const a = digest.readUInt32BE(0);
+      const b = digest.readUInt32BE(4);
+      const c = digest.readUInt32BE(8);
+      const d = digest.readUInt32BE(12);
+      if ((a | b | c | d) === 0) {
+        const fresh = !zero;
+        zero = true;
+        return fresh;
+      }
+      let i = find(a, b, c, d);
+      if ((table[i]! | table[i + 1]! | table[i + 2]! | table[i + 3]!) !== 0) return false;
+      for (const run of runs) if (run.has(digest)) return false;
+      if (used * 4 >= slots * 3) {
+        grow();
+        i = find(a, b, c, d);
+      }
+      table[i] = a;
+      table[i + 1] = b;
+      table[i + 2] = c;
+      table[i + 3] = d;
+      used++;
+      return true;
+    },
+    dispose() {
+      scratch.budget.give(held);
+      held = 0;
+      for (const run of runs.splice(0)) {
+        scratch.budget.give(run.memory);
+        run.dispose();
+      }
+      table = new Uint32Array(FIRST_SLOTS * 4);
+      slots = FIRST_SLOTS;
+      used = 0;
+    },
+  };
+}
+
+/** Sorted digests in a file, with a Bloom filter and the first digest of every 256 in memory. */
+function createRun(keys: Buffer, path: string): Run {
+  const n = keys.length / WIDTH;
+  const bits = n * BLOOM_BITS;
+  const bloom = new Uint8Array(Math.ceil(bits / 8));
+  const bit = (key: Buffer, at: number, k: number) =>
+    (key.readUInt32BE(at + 8) + k * (key.readUInt32BE(at + 12) | 1)) % bits;
+  const index = Buffer.allocUnsafe(Math.ceil(n / INDEX_EVERY) * WIDTH);
+  for (let i = 0; i < n; i++) {
+    for (let k = 0; k < BLOOM_HASHES; k++) {
+      const b = bit(keys, i * WIDTH, k);
+      bloom[b >>> 3]! |= 1 << (b & 7);
+    }
+    if (i % INDEX_EVERY === 0) keys.copy(index, (i / INDEX_EVERY) * WIDTH, i * WIDTH, (i + 1) * WIDTH);
+  }
+  writeFileSync(path, keys, { flag: 'wx' });
+  const file = openSync(path, 'r');
+  const page = Buffer.allocUnsafe(INDEX_EVERY * WIDTH);
+
+  return {
+    memory: bloom.length + index.length,
+    has(digest) {
+      for (let k = 0; k < BLOOM_HASHES; k++) {
+        const b = bit(digest, 0, k);
+        if ((bloom[b >>> 3]! & (1 << (b & 7))) === 0) return false;
+      }
+      let low = 0;
+      let high = index.length / WIDTH;
+      while (low < high) {
+        const middle = (low + high) >>> 1;
+        if (index.compare(digest, 0, WIDTH, middle * WIDTH, (middle + 1) * WIDTH) <= 0) low = middle + 1;
+        else high = middle;
+      }
+      if (low === 0) return false;
+      const length = readSync(file, page, 0, page.length, (low - 1) * page.length);
+      for (let at = 0; at < length; at += WIDTH) if (page.compare(digest, 0, WIDTH, at, at + WIDTH) === 0) return true;
+      return false;
+    },
+    dispose() {
+      closeSync(file);
+      rmSync(path, { force: true });
+    },
+  };
+}

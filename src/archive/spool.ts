@@ -1,0 +1,74 @@
+// A spool holds the bytes of an object that is still growing: in memory while the budget allows, else in a temporary file.
+
+import { open, type FileHandle, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Budget } from './budget.ts';
+import type { Body } from './store/store.ts';
+
+export interface Spool {
+  append(chunk: Buffer): Promise<void>;
+  readonly size: number;
+  /** All bytes, for one put. No append after this. */
+  body(): Promise<Body>;
+  /** Gives memory and file back. May be called more than once. */
+  dispose(): Promise<void>;
+}
+
+/** Where a run keeps what doesn't fit into memory. */
+export interface Scratch {
+  readonly budget: Budget;
+  /** A new path in the run's temporary folder. */
+  path(): string;
+}
+
+export function createScratch(directory: string, budget: Budget): Scratch {
+  let count = 0;
+  return { budget, path: () => join(directory, `${count++}`) };
+}
+
+export function createSpool(scratch: Scratch): Spool {
+  let chunks: Buffer[] = [];
+  let held = 0;
+  let size = 0;
+  let file: { handle: FileHandle; path: string } | undefined;
+
+  async function spill(): Promise<void> {
+    const path = scratch.path();
+    file = { handle: await open(path, 'wx'), path };
+    for (const chunk of chunks) await file.handle.writeFile(chunk);
+    chunks = [];
+    scratch.budget.give(held);
+    held = 0;
+  }
+
+  return {
+    get size() {
+      return size;
+    },
+    async append(chunk) {
+      size += chunk.length;
+      if (file === undefined && scratch.budget.take(chunk.length)) {
+        held += chunk.length;
+        chunks.push(chunk);
+        return;
+      }
+      if (file === undefined) await spill();
+      await file!.handle.writeFile(chunk);
+    },
+    async body() {
+      if (file === undefined) return Buffer.concat(chunks);
+      await file.handle.close();
+      return { path: file.path, size };
+    },
+    async dispose() {
+      scratch.budget.give(held);
+      held = 0;
+      chunks = [];
+      if (file === undefined) return;
+      const { handle, path } = file;
+      file = undefined;
+      await handle.close().catch(() => undefined); // body() may have closed it
+      await rm(path, { force: true });
+    },
+  };
+}

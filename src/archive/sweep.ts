@@ -1,0 +1,114 @@
+// Removal of strays: data objects named after a committed manifest that doesn't list them (rule 9).
+
+import { AuthError } from '../errors.ts';
+import type { Log } from '../log.ts';
+import { datePrefix, idsPrefix, manifestOfDataKey } from './keys.ts';
+import { readManifest } from './ledger.ts';
+import type { Manifest } from './manifest.ts';
+import type { Store } from './store/store.ts';
+
+export interface SweepDeps {
+  readonly store: Store;
+  readonly cluster: string;
+  /** Is this manifest in the ledger? Parts of others are never touched: their run may still commit. */
+  isCommitted(name: string): boolean;
+  /** Manifests this run holds already. */
+  known(name: string): Manifest | undefined;
+  /** `suspects`: opens only manifests whose objects look wrong by name. `all`: opens each. */
+  readonly thorough: boolean;
+  readonly log: Log;
+}
+
+export interface Swept {
+  readonly removed: readonly string[];
+  /** Strays that this role may not delete. */
+  readonly left: readonly string[];
+}
+
+const nameOf = (key: string) => manifestOfDataKey(key)?.name;
+
+/** Which keys a manifest lists. */
+export function listedKeys(m: Manifest): Set<string> {
+  return new Set([
+    ...m.parts.map((p) => p.key),
+    ...m.rejects.map((p) => p.key),
+    ...(m.ids === undefined ? [] : [m.ids.key]),
+  ]);
+}
+
+/** The parts of one manifest and date count up from 0; anything else means that two attempts wrote there. */
+function looksWrong(keys: readonly string[]): boolean {
+  const byFolder = Map.groupBy(keys, (key) => key.slice(0, key.lastIndexOf('/')));
+  for (const [folder, inIt] of byFolder) {
+    if (folder.startsWith('ids/')) {
+      if (inIt.length > 1) return true;
+      continue;
+    }
+    const numbers = inIt.map((key) => Number(/_(\d+)_[0-9a-f]+\.[^/]*$/.exec(key)?.[1])).sort((a, b) => a - b);
+    if (numbers.some((n, i) => n !== i)) return true;
+  }
+  return false;
+}
+
+/** Where to look: all keys with `prefix` after `after`. */
+export interface Scope {
+  readonly prefix: string;
+  readonly after?: string;
+}
+
+/** Parts and rejects of these days, and fingerprints of manifests of these days. */
+export function scopesOfDates(cluster: string, dates: Iterable<string>): Scope[] {
+  return [...new Set(dates)]
+    .sort()
+    .flatMap((date) => [
+      { prefix: datePrefix('events', cluster, date) },
+      { prefix: datePrefix('rejects', cluster, date) },
+      { prefix: `${idsPrefix(cluster)}${date.replaceAll('-', '')}` },
+    ]);
+}
+
+/** The same for all days from `date` on, in three listings. */
+export function scopesSince(cluster: string, date: string): Scope[] {
+  return [
+    { prefix: `events/cluster=${cluster}/`, after: `events/cluster=${cluster}/date=${date}` },
+    { prefix: `rejects/cluster=${cluster}/`, after: `rejects/cluster=${cluster}/date=${date}` },
+    { prefix: idsPrefix(cluster), after: `${idsPrefix(cluster)}${date.replaceAll('-', '')}` },
+  ];
+}
+
+/** Removes the strays found there. */
+export async function sweep(scopes: readonly Scope[], deps: SweepDeps): Promise<Swept> {
+  const { store, cluster } = deps;
+  const byManifest = new Map<string, string[]>();
+  for (const { prefix, after } of scopes)
+    for await (const { key } of store.list(prefix, after)) {
+      const name = nameOf(key);
+      if (name === undefined || !deps.isCommitted(name)) continue;
+      const keys = byManifest.get(name);
+      if (keys === undefined) byManifest.set(name, [key]);
+      else keys.push(key);
+    }
+  const removed: string[] = [];
+  const left: string[] = [];
+  for (const [name, keys] of byManifest) {
+    if (!deps.thorough && deps.known(name) === undefined && !looksWrong(keys)) continue;
+    const listed = listedKeys(deps.known(name) ?? (await readManifest(store, cluster, name)).manifest);
+    for (const key of keys) {
+      if (listed.has(key)) continue;
+      try {
+        await store.delete(key);
+        removed.push(key);
+      } catch (error) {
+        if (!(error instanceof AuthError)) throw error;
+        left.push(key);
+      }
+    }
+  }
+  if (removed.length > 0) deps.log.info({ cluster, removed }, 'removed what broken attempts left behind');
+  if (left.length > 0)
+    deps.log.warn(
+      { cluster, left },
+      'broken attempts left objects behind that this role may not delete; no event is lost or doubled',
+    );
+  return { removed, left };
+}

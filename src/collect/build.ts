@@ -1,0 +1,334 @@
+// What becomes of the records of one manifest: decode → guard → pack, with every record in exactly one count (rule 5).
+
+import { hash } from 'node:crypto';
+import { type Compression, EXTENSION } from '../archive/compress.ts';
+import { createDigestSet } from '../archive/digest-set.ts';
+import { createFingerprintList } from '../archive/fingerprints.ts';
+import { leafHash, sha256Hex } from '../archive/hash.ts';
+import { dateOf, idsKey, partKey } from '../archive/keys.ts';
+import type { EventPart, IdsFile, Manifest, RejectPart } from '../archive/manifest.ts';
+import { createPartWriter, PART_BYTES, type PartWriter } from '../archive/part.ts';
+import type { Scratch } from '../archive/spool.ts';
+import type { Store } from '../archive/store/store.ts';
+import { ConflictError, TamperError } from '../errors.ts';
+import { type AuditEvent, fieldBytes, scanEvent } from '../event.ts';
+import { guard } from '../policy/guard.ts';
+import type { Decoded, ProviderRecord } from '../provider.ts';
+import { cutPrefix, salvage } from '../salvage.ts';
+
+export interface BuildDeps {
+  readonly store: Store;
+  readonly scratch: Scratch;
+  readonly compression: Compression;
+  /** `redact`: bodies of Secrets and token requests go (rule 10). */
+  readonly secrets: 'redact' | 'keep';
+  /** Rejects keep the whole record. */
+  readonly rawRejects: boolean;
+  decode(record: ProviderRecord): Decoded;
+}
+
+/** The parts of a manifest that its records decide. */
+export type Built = Pick<
+  Manifest,
+  | 'counts'
+  | 'droppedByRule'
+  | 'skippedByReason'
+  | 'rejectedByReason'
+  | 'lowered'
+  | 'byLevel'
+  | 'byStage'
+  | 'byVerb'
+  | 'parts'
+  | 'rejects'
+> & { readonly ids?: IdsFile };
+
+export interface Builder {
+  readonly counts: Readonly<Manifest['counts']>;
+  /** Days of parts and rejects that this builder may have put, for the sweep. */
+  readonly dates: ReadonlySet<string>;
+  /** SHA-256 that a record's fingerprint is cut from: of its id, or of its content where there is none. */
+  add(record: ProviderRecord, fingerprint: Buffer): void;
+  /** Resolves when what was handed to thread pool and store so far is done: to be awaited page by page. */
+  settle(): Promise<void>;
+  /** Ends all parts and puts them. The manifest may be committed when this has resolved. */
+  finish(): Promise<Built>;
+  dispose(): Promise<void>;
+}
+
+/** A record's identity for rechecks (rule 4). */
+export function fingerprintOf(record: ProviderRecord): Buffer {
+  return record.id === undefined ? leafHash(record.content) : hash('sha256', record.id, 'buffer');
+}
+
+/** HTTP methods can be anything, and with them verbs of non-resource requests: manifests list this many and count the rest together. */
+const MOST_VERBS = 50;
+const OTHER_VERBS = '(other)';
+
+const TRUNCATED_SUFFIX = Buffer.from('[Truncated...]');
+
+type Counter = Map<string, number>;
+const count = (counter: Counter, key: string) => counter.set(key, (counter.get(key) ?? 0) + 1);
+const sorted = (counter: Counter) => Object.fromEntries([...counter].sort(([a], [b]) => (a < b ? -1 : 1)));
+
+interface Open {
+  readonly writer: PartWriter;
+  first: AuditEvent;
+  last: AuditEvent;
+}
+
+/** stageTimestamp as written. */
+function stageText(event: AuditEvent): string {
+  const quoted = fieldBytes(event, 'stageTimestamp')!;
+  return quoted.toString('latin1', 1, quoted.length - 1);
+}
+
+/** Order of stage time, to the microsecond where both are written in UTC, as the API server does. */
+function isBefore(a: AuditEvent, b: AuditEvent): boolean {
+  return a.stageTime === b.stageTime ? stageText(a) < stageText(b) : a.stageTime < b.stageTime;
+}
+
+/** @param cluster and name: of the manifest to come, they begin the names of its parts */
+export function createBuilder(cluster: string, name: string, deps: BuildDeps): Builder {
+  const { store, scratch, compression } = deps;
+  const counts = { received: 0, written: 0, duplicate: 0, dropped: 0, skipped: 0, rejected: 0, salvaged: 0 };
+  const skippedByReason: Counter = new Map();
+  const rejectedByReason: Counter = new Map();
+  const lowered: Counter = new Map();
+  const byLevel: Counter = new Map();
+  const byStage: Counter = new Map();
+  const byVerb: Counter = new Map();
+  const contents = createDigestSet(scratch);
+  const ids = createFingerprintList(scratch);
+  const open = new Map<string, Open>();
+  const openRejects = new Map<string, PartWriter>();
+  const nextNumber: Counter = new Map();
+  const parts: EventPart[] = [];
+  const rejects: RejectPart[] = [];
+  const dates = new Set<string>();
+  let puts: Promise<void>[] = [];
+  let failed: unknown;
+
+  async function putPart(
+    kind: 'events' | 'rejects',
+    date: string,
+    n: number,
+    writer: PartWriter,
+  ): Promise<RejectPart & { lineRoot: string }> {
+    try {
+      const { body, bytes, sha256, contentBytes, contentSha256, lines, lineRoot } = await writer.finish();
+      const key = partKey(kind, cluster, date, name, n, sha256, EXTENSION[compression]);
+      await putOnce(store, key, body, sha256);
+      return { key, bytes, sha256, contentBytes, contentSha256, lines, lineRoot };
+    } finally {
+      await writer.dispose();
+    }
+  }
+
+  function numberOf(kind: string, date: string): number {
+    const key = `${kind} ${date}`;
+    count(nextNumber, key);
+    return nextNumber.get(key)! - 1;
+  }
+
+  // puts run beside the reading; the first failure is kept for settle() and finish()
+  function start(put: Promise<void>): void {
+    puts.push(put.catch((error: unknown) => void (failed ??= error)));
+  }
+
+  function seal(date: string): void {
+    const { writer, first, last } = open.get(date)!;
+    open.delete(date);
+    const n = numberOf('events', date);
+    const stages = { firstStage: stageText(first), lastStage: stageText(last) };
+    start(putPart('events', date, n, writer).then((part) => void parts.push({ ...part, ...stages })));
+  }
+
+  function sealRejects(date: string): void {
+    const writer = openRejects.get(date)!;
+    openRejects.delete(date);
+    const n = numberOf('rejects', date);
+    start(putPart('rejects', date, n, writer).then(({ lineRoot: _, ...part }) => void rejects.push(part)));
+  }
+
+  function write(event: AuditEvent, leaf: Buffer): void {
+    let part = open.get(event.date);
+    if (part === undefined) {
+      part = { writer: createPartWriter(compression, scratch), first: event, last: event };
+      open.set(event.date, part);
+      dates.add(event.date);
+    }
+    if (isBefore(event, part.first)) part.first = event;
+    if (isBefore(part.last, event)) part.last = event;
+    part.writer.add(event.line, leaf);
+    count(byLevel, event.level);
+    count(byStage, event.stage);
+    count(byVerb, byVerb.size < MOST_VERBS || byVerb.has(event.verb) ? event.verb : OTHER_VERBS);
+    if (part.writer.contentBytes >= PART_BYTES) seal(event.date);
+  }
+
+  function reject(record: ProviderRecord, reason: string): void {
+    counts.rejected++;
+    count(rejectedByReason, reason);
+    const date = dateOf(record.arrival);
+    let writer = openRejects.get(date);
+    if (writer === undefined) {
+      writer = createPartWriter(compression, scratch);
+      openRejects.set(date, writer);
+      dates.add(date);
+    }
+    writer.add(rejectLine(record, reason, deps.rawRejects));
+    if (writer.contentBytes >= PART_BYTES) sealRejects(date);
+  }
+
+  /** What could be saved of a cut record stands in the parts as well (rule 5). */
+  function rejectCut(record: ProviderRecord, reason: string): void {
+    reject(record, reason);
+    const line = salvage(record.content, { at: record.time ?? record.arrival });
+    const event = line === undefined ? undefined : scanEvent(line);
+    if (event === undefined || 'not' in event) return;
+    counts.salvaged++;
+    write(event, leafHash(event.line));
+  }
+
+  return {
+    counts,
+    dates,
+    add(record, fingerprint) {
+      counts.received++;
+      ids.add(fingerprint);
+      const decoded = deps.decode(record);
+      // a skipped record must not make an audit event of equal content a duplicate
+      if ('skip' in decoded) {
+        counts.skipped++;
+        count(skippedByReason, decoded.skip);
+        return;
+      }
+      const leaf = record.id === undefined ? fingerprint : leafHash(record.content);
+      if (!contents.add(leaf)) {
+        counts.duplicate++;
+        return;
+      }
+      if ('reject' in decoded) {
+        reject(record, decoded.reject);
+        return;
+      }
+      const event = decoded.scan ?? scanEvent(decoded.event);
+      if ('not' in event) {
+        if (event.not === 'truncated' || endsTruncated(decoded.event)) rejectCut(record, 'truncated');
+        else reject(record, event.not);
+        return;
+      }
+      let written = event;
+      if (deps.secrets === 'redact') {
+        const guarded = guard(event);
+        if (guarded.lowered) {
+          const again = scanEvent(guarded.line);
+          if ('not' in again) throw new Error(`the secrets guard made a line that is no Event: ${again.not}`);
+          written = again;
+          count(lowered, 'secrets');
+        }
+      }
+      counts.written++;
+      write(written, written.line === record.content ? leaf : leafHash(written.line));
+    },
+    async settle() {
+      await ids.settle();
+      for (const { writer } of open.values()) await writer.settled();
+      for (const writer of openRejects.values()) await writer.settled();
+      if (failed !== undefined) throw failed;
+      if (puts.length > 2) {
+        await Promise.all(puts);
+        puts = [];
+      }
+      if (failed !== undefined) throw failed;
+    },
+    async finish() {
+      for (const date of [...open.keys()].sort()) seal(date);
+      for (const date of [...openRejects.keys()].sort()) sealRejects(date);
+      await Promise.all(puts);
+      if (failed !== undefined) throw failed;
+      const byKey = (a: { key: string }, b: { key: string }) => (a.key < b.key ? -1 : 1);
+      let idsFile: IdsFile | undefined;
+      if (counts.received > 0) {
+        const { body, sha256 } = await ids.finish();
+        const key = idsKey(cluster, name, sha256);
+        await putOnce(store, key, body, sha256);
+        idsFile = { key, count: counts.received, sha256 };
+      }
+      return {
+        counts: { ...counts },
+        droppedByRule: {},
+        skippedByReason: sorted(skippedByReason),
+        rejectedByReason: sorted(rejectedByReason),
+        lowered: sorted(lowered),
+        byLevel: sorted(byLevel),
+        byStage: sorted(byStage),
+        byVerb: sorted(byVerb),
+        ...(idsFile !== undefined && { ids: idsFile }),
+        parts: parts.sort(byKey),
+        rejects: rejects.sort(byKey),
+      };
+    },
+    async dispose() {
+      contents.dispose();
+      await ids.dispose();
+      await Promise.all(puts);
+      for (const { writer } of open.values()) await writer.dispose();
+      for (const writer of openRejects.values()) await writer.dispose();
+      open.clear();
+      openRejects.clear();
+    },
+  };
+}
+
+function endsTruncated(content: Buffer): boolean {
+  return content.subarray(-TRUNCATED_SUFFIX.length).equals(TRUNCATED_SUFFIX);
+}
+
+/**
+ * Puts an object whose name holds its hash. If it is there already (an earlier attempt), the stored bytes must be the same:
+ * throws TamperError if they aren't.
+ */
+export async function putOnce(
+  store: Store,
+  key: string,
+  body: Parameters<Store['put']>[1],
+  sha256: string,
+): Promise<void> {
+  try {
+    await store.put(key, body, { ifAbsent: true, sha256 });
+  } catch (error) {
+    if (!(error instanceof ConflictError)) throw error;
+    const head = await store.head(key);
+    const stored = head?.sha256 ?? (await storedSha256(store, key));
+    if (stored !== sha256)
+      throw new TamperError(`${store.url}: ${key} exists with other bytes (SHA-256 ${stored ?? 'unknown'})`, {
+        cause: error,
+        hint: 'the name of a part holds the hash of its bytes, so something else wrote it: keep it for the investigation, then move it away',
+      });
+  }
+}
+
+async function storedSha256(store: Store, key: string): Promise<string | undefined> {
+  const found = await store.get(key);
+  return found === undefined ? undefined : sha256Hex(found.bytes);
+}
+
+/** One line of rejects/: what is known of the record, and as much of it as may be kept (rule 10). */
+function rejectLine(record: ProviderRecord, reason: string, raw: boolean): Buffer {
+  const kept = raw ? record.content : cutPrefix(record.content);
+  const text = kept.toString('utf8');
+  const exact = Buffer.from(text).equals(kept);
+  return Buffer.from(
+    JSON.stringify({
+      reason,
+      arrival: new Date(record.arrival).toISOString(),
+      ...(record.id !== undefined && { id: record.id }),
+      ...(record.origin !== undefined && { origin: record.origin }),
+      bytes: record.content.length,
+      sha256: sha256Hex(record.content),
+      ...(exact ? { content: text } : { contentBase64: kept.toString('base64') }),
+      complete: kept.length === record.content.length,
+    }),
+  );
+}

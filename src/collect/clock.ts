@@ -1,0 +1,45 @@
+// Clocks are not trusted (rule 13): the host's is compared with the Date headers of source and store.
+
+import { AuditkeepError } from '../errors.ts';
+import type { Log } from '../log.ts';
+import { formatDuration, formatTime } from '../time.ts';
+
+const WARN = 5 * 60_000;
+const FAIL = 60 * 60_000;
+
+export interface Clock {
+  /** The time that plans are made for: the host's, or that of --as-of. */
+  now(): number;
+  /** To be called with each Date header. */
+  observe(who: string, date: number): void;
+  /** Throws when the host's clock is more than an hour from what a server said. To be asked before anything is committed. */
+  check(): void;
+}
+
+/**
+ * @param now the host's clock, milliseconds
+ * @param asOf the time to plan for, in the past; servers are still compared with the host's clock
+ */
+export function createClock(now: () => number, asOf: number | undefined, log: Log): Clock {
+  let wrong: AuditkeepError | undefined;
+  let warned = false;
+  return {
+    now: () => asOf ?? now(),
+    observe(who, date) {
+      const skew = now() - date;
+      if (Math.abs(skew) <= WARN) return;
+      const text = `this host's clock is ${formatDuration(Math.abs(skew))} ${skew > 0 ? 'ahead of' : 'behind'} ${who}, which says ${formatTime(date)}`;
+      if (Math.abs(skew) > FAIL)
+        wrong = new AuditkeepError(`${text}; nothing was committed`, {
+          hint: 'windows are cut by the clock, so a wrong one could close them too early: set the clock (NTP) and run again',
+        });
+      else if (!warned) {
+        warned = true;
+        log.warn({ skewSeconds: Math.round(skew / 1000) }, `${text}; windows may be read too early`);
+      }
+    },
+    check() {
+      if (wrong !== undefined) throw wrong;
+    },
+  };
+}

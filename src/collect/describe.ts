@@ -1,0 +1,76 @@
+// From a finished builder to a manifest: query, what could be seen, coverage, digests.
+
+import type { Coverage, Manifest } from '../archive/manifest.ts';
+import { FORMAT } from '../archive/manifest.ts';
+import type { Query, Span } from '../provider.ts';
+import { formatTime } from '../time.ts';
+import type { Built } from './build.ts';
+import type { ClusterContext, Seen } from './context.ts';
+
+export interface Description {
+  readonly kind: Manifest['kind'];
+  readonly name: string;
+  readonly span: Span;
+  readonly final: boolean;
+  readonly built: Built;
+  readonly seen: Seen;
+  /** Absent where nothing had to be read. */
+  readonly read?: { readonly query: Query; readonly pages: number };
+  readonly covers?: Manifest['covers'];
+  readonly strays?: readonly string[];
+  readonly known?: number;
+}
+
+/** Complete, silent, expired or partly expired (rule 11); `found` counts audit events, whatever became of them. */
+export function coverageOf(span: Span, found: number, holdsFrom: number | undefined): Coverage {
+  if (holdsFrom !== undefined && holdsFrom > span.from)
+    return span.to <= holdsFrom && found === 0 ? 'expired' : 'partly-expired';
+  return found === 0 ? 'silent' : 'complete';
+}
+
+export function describeManifest(context: ClusterContext, d: Description): Manifest {
+  const { horizon, visible } = d.seen;
+  const { counts } = d.built;
+  const bounds = d.read === undefined ? undefined : context.source.bounds(d.read.query);
+  return {
+    format: FORMAT,
+    kind: d.kind,
+    cluster: context.cluster.name,
+    name: d.name,
+    from: formatTime(d.span.from),
+    to: formatTime(d.span.to),
+    final: d.final,
+    ...(d.covers !== undefined && { covers: d.covers }),
+    ...(d.read !== undefined &&
+      bounds !== undefined && {
+        query: {
+          source: context.cluster.provider,
+          latenessSeconds: d.read.query.lateness / 1000,
+          eventFrom: formatTime(bounds.from),
+          eventTo: formatTime(bounds.to),
+          pages: d.read.pages,
+          terms: { ...context.source.describe(d.read.query) },
+        },
+      }),
+    visible: {
+      sources: [...visible.sources],
+      logging: visible.logging,
+      notes: [...visible.notes],
+      ...(horizon.at !== undefined && { holdsFrom: formatTime(horizon.at) }),
+      holdsBecause: horizon.because,
+    },
+    coverage:
+      d.read === undefined
+        ? 'complete'
+        : coverageOf(d.span, counts.received - counts.skipped + (d.known ?? 0), horizon.at),
+    made: {
+      at: formatTime(context.clock.now()),
+      by: context.version,
+      configSha256: context.configSha256,
+      policySha256: context.policySha256,
+    },
+    ...d.built,
+    counts: { ...counts, ...(d.known !== undefined && { known: d.known }) },
+    ...(d.strays !== undefined && d.strays.length > 0 && { strays: [...d.strays] }),
+  };
+}

@@ -1,0 +1,61 @@
+// One limiter per quota key (rule 12): evenly spaced calls, slower after throttling, and back up when the service allows.
+
+import { setTimeout as sleep } from 'node:timers/promises';
+
+export interface Limiter {
+  /** Waits for the next free slot. Rejects when the signal aborts. */
+  take(signal: AbortSignal): Promise<void>;
+  /** The service said "slow down": others use the same quota. `pause` = milliseconds it asked to wait. */
+  throttled(pause?: number): void;
+  /** The current rate, calls per second. */
+  readonly rate: number;
+}
+
+/** After throttling the rate falls to this share … */
+const FALL = 0.7;
+/** … and comes back by this share of the full rate for each second without throttling. */
+const RISE = 0.05;
+const SLOWEST = 0.2;
+
+/** @param perSecond calls that the quota allows */
+export function createLimiter(perSecond: number, now: () => number = () => performance.now()): Limiter {
+  let rate = perSecond;
+  let next = 0;
+  let changed = now();
+  const recover = (at: number) => {
+    rate = Math.min(perSecond, rate + ((at - changed) / 1000) * RISE * perSecond);
+    changed = at;
+  };
+  return {
+    get rate() {
+      return rate;
+    },
+    async take(signal) {
+      signal.throwIfAborted();
+      const at = now();
+      recover(at);
+      const slot = Math.max(at, next);
+      next = slot + 1000 / rate;
+      if (slot > at) await sleep(slot - at, undefined, { signal });
+    },
+    throttled(pause = 0) {
+      const at = now();
+      recover(at);
+      rate = Math.max(SLOWEST, rate * FALL);
+      next = Math.max(next, at + pause);
+    },
+  };
+}
+
+/** Limiters by quota key, shared by all clusters of a run. */
+export function createLimiters(): (quota: { key: string; perSecond: number }) => Limiter {
+  const limiters = new Map<string, Limiter>();
+  return ({ key, perSecond }) => {
+    let limiter = limiters.get(key);
+    if (limiter === undefined) {
+      limiter = createLimiter(perSecond);
+      limiters.set(key, limiter);
+    }
+    return limiter;
+  };
+}

@@ -1,0 +1,195 @@
+// The recheck (rule 4): a day is read again, wider; what the windows have not counted is committed under the recheck's manifest.
+
+import pLimit from 'p-limit';
+import { commit } from '../archive/commit.ts';
+import { dateOf, dateOfKey, recheckName, windowName } from '../archive/keys.ts';
+import { type Ledger, readManifest } from '../archive/ledger.ts';
+import { manifestDigest, type Manifest } from '../archive/manifest.ts';
+import { FINGERPRINT_BYTES, sha256Hex } from '../archive/hash.ts';
+import { includesKey } from '../archive/sorted-keys.ts';
+import { scopesOfDates, sweep } from '../archive/sweep.ts';
+import { TamperError } from '../errors.ts';
+import type { ProviderRecord, Query, Span } from '../provider.ts';
+import { fingerprintOf } from './build.ts';
+import type { ClusterContext, Outcome } from './context.ts';
+import { describeManifest } from './describe.ts';
+import { builderFor, look } from './scan.ts';
+import { restarting, walk } from './walk.ts';
+
+interface Covered {
+  readonly name: string;
+  readonly span: Span;
+  readonly sha256: string;
+  readonly manifest: Manifest;
+}
+
+/** Rechecks one day whose windows are all committed. A failure is an outcome, except an abort. */
+export async function recheckDay(date: string, ledger: Ledger, context: ClusterContext): Promise<Outcome> {
+  const name = recheckName(date, (ledger.rechecks.get(date) ?? 0) + 1);
+  const windows = [...ledger.windows.values()]
+    .filter((span) => dateOf(span.from) === date)
+    .sort((a, b) => a.from - b.from);
+  const span = { from: windows[0]!.from, to: windows.at(-1)!.to };
+  try {
+    const limit = pLimit(8);
+    const covered = await Promise.all(
+      windows.map((window) =>
+        limit(async (): Promise<Covered> => {
+          const windowsName = windowName(window);
+          const { manifest, bytes } = await readManifest(context.store, context.cluster.name, windowsName);
+          context.manifests.set(windowsName, manifest);
+          return { name: windowsName, span: window, sha256: manifestDigest(bytes), manifest };
+        }),
+      ),
+    );
+    return await restarting(() => attempt(name, span, covered, ledger, context), context.reading);
+  } catch (error) {
+    context.signal.throwIfAborted();
+    return { name, span, error: error as Error };
+  }
+}
+
+async function attempt(
+  name: string,
+  span: Span,
+  covered: Covered[],
+  ledger: Ledger,
+  context: ClusterContext,
+): Promise<Outcome> {
+  const open = covered.filter((one) => !one.manifest.final);
+  const builder = builderFor(context, name);
+  const known = createKnown(open, context);
+  try {
+    let read: { query: Query; pages: number } | undefined;
+    if (open.length > 0) {
+      const arrival = { from: open[0]!.span.from, to: open.at(-1)!.span.to };
+      const query = { arrival, lateness: context.lateness.recheck };
+      const pages = await walk(context.source, query, context.reading, async (page) => {
+        context.scratch.budget.force(page.bytes);
+        try {
+          await known.load(page.records);
+          for (const record of page.records) {
+            const fingerprint = fingerprintOf(record);
+            if (known.isNew(record, fingerprint)) builder.add(record, fingerprint);
+          }
+          await builder.settle();
+        } finally {
+          context.scratch.budget.give(page.bytes);
+        }
+        const { bytes, records, position } = page;
+        context.emit({
+          type: 'page',
+          cluster: context.cluster.name,
+          bytes,
+          records: records.length,
+          ...(position !== undefined && { position }),
+        });
+      });
+      read = { query, pages };
+    }
+    const seen = await look(context);
+    const built = await builder.finish();
+    context.clock.check();
+    // Before the commit: a day with a recheck has been swept, so no later run needs to look there again.
+    const dates = new Set(
+      covered.flatMap(({ manifest, span: window }) => [
+        dateOf(window.from),
+        ...[...manifest.parts, ...manifest.rejects].map((part) => dateOfKey(part.key)),
+      ]),
+    );
+    const { left } = await sweep(scopesOfDates(context.cluster.name, dates), {
+      store: context.store,
+      cluster: context.cluster.name,
+      isCommitted: (other) => ledger.windows.has(other),
+      known: (other) => context.manifests.get(other),
+      thorough: true,
+      log: context.log,
+    });
+    const manifest = describeManifest(context, {
+      kind: 'recheck',
+      name,
+      span,
+      final: true,
+      covers: covered.map((one) => ({ name: one.name, sha256: one.sha256 })),
+      built,
+      seen,
+      known: known.count,
+      strays: left,
+      ...(read !== undefined && { read }),
+    });
+    const { manifest: stored, won } = await commit(context.store, manifest);
+    context.manifests.set(name, stored);
+    for (const date of builder.dates) context.touched.add(date);
+    context.emit({ type: 'manifest', cluster: context.cluster.name, manifest: stored, won });
+    return { name, span, manifest: stored, won };
+  } finally {
+    known.dispose();
+    await builder.dispose();
+  }
+}
+
+/** Fingerprints of the windows, loaded as the walk reaches them and given back in the order of their last use. */
+function createKnown(windows: readonly Covered[], context: ClusterContext) {
+  const { budget } = context.scratch;
+  const first = windows[0]?.span.from ?? 0;
+  const length = windows.length === 0 ? 1 : windows[0]!.span.to - first;
+  const byIndex = new Map(windows.map((one) => [(one.span.from - first) / length, one]));
+  const loaded = new Map<number, Buffer>();
+  let held = 0;
+  let count = 0;
+  const indexOf = (record: ProviderRecord) => Math.floor((record.arrival - first) / length);
+
+  async function fingerprintsOf({ manifest, name }: Covered): Promise<Buffer> {
+    if (manifest.ids === undefined) return Buffer.alloc(0);
+    const found = await context.store.get(manifest.ids.key);
+    if (found === undefined || sha256Hex(found.bytes) !== manifest.ids.sha256)
+      throw new TamperError(
+        `${context.store.url}: ${manifest.ids.key} is ${found === undefined ? 'gone' : 'not what the manifest says'}`,
+        {
+          hint: `it holds the fingerprints of ${name}: restore it from a copy or an earlier version of the object`,
+        },
+      );
+    return found.bytes;
+  }
+
+  return {
+    get count() {
+      return count;
+    },
+    async load(records: readonly ProviderRecord[]): Promise<void> {
+      const needed = new Set<number>();
+      for (const record of records) {
+        const index = indexOf(record);
+        if (byIndex.has(index)) needed.add(index);
+      }
+      for (const index of needed) {
+        let bytes = loaded.get(index);
+        if (bytes === undefined) {
+          bytes = await fingerprintsOf(byIndex.get(index)!);
+          held += bytes.length;
+          budget.force(bytes.length);
+        } else loaded.delete(index);
+        loaded.set(index, bytes); // the last used stand last
+      }
+      for (const [index, bytes] of loaded) {
+        if (held <= budget.limit / 4 || needed.has(index)) break;
+        loaded.delete(index);
+        held -= bytes.length;
+        budget.give(bytes.length);
+      }
+    },
+    /** Of a window that is looked at, and not counted there. */
+    isNew(record: ProviderRecord, fingerprint: Buffer): boolean {
+      const fingerprints = loaded.get(indexOf(record));
+      if (fingerprints === undefined) return false;
+      if (!includesKey(fingerprints, FINGERPRINT_BYTES, fingerprint)) return true;
+      count++;
+      return false;
+    },
+    dispose() {
+      budget.give(held);
+      held = 0;
+      loaded.clear();
+    },
+  };
+}

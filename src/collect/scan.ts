@@ -1,0 +1,149 @@
+// One scan: a walk whose records go to the windows they arrived in; then each window is packed and committed.
+
+import pLimit from 'p-limit';
+import { commit } from '../archive/commit.ts';
+import { dayEnd } from '../archive/coverage.ts';
+import { dateOf, windowName } from '../archive/keys.ts';
+import { AuditkeepError, TransientError } from '../errors.ts';
+import type { Query, Span } from '../provider.ts';
+import { formatDuration } from '../time.ts';
+import { type Builder, createBuilder, fingerprintOf } from './build.ts';
+import type { ClusterContext, Outcome, Seen } from './context.ts';
+import { describeManifest } from './describe.ts';
+import type { Scan } from './plan.ts';
+import { callProvider } from './retry.ts';
+import { restarting, walk } from './walk.ts';
+
+/** What a new scan waits for in the budget before it opens: pages in hand and first blocks. */
+const ROOM = 8 << 20;
+/** Windows of a scan that are packed and put side by side. */
+const COMMITS_AT_ONCE = 4;
+/** From this many rejects on their share of a window is looked at. */
+const MANY_REJECTS = 100;
+/** A window that the source forgets within this time is committed whatever its rejects. */
+const FORGETS_SOON = 48 * 3_600_000;
+
+/** What could be seen at the end of a read: asked after it, so that nothing the read missed counts as held. */
+export async function look(context: ClusterContext): Promise<Seen> {
+  const { source, asking } = context;
+  const horizon = await callProvider('horizon', () => source.horizon(context.signal), asking);
+  const visible = await callProvider('visible', () => source.visible(context.signal), asking);
+  return { horizon, visible };
+}
+
+export function builderFor(context: ClusterContext, name: string): Builder {
+  const { cluster, config, store, scratch } = context;
+  return createBuilder(cluster.name, name, {
+    store,
+    scratch,
+    compression: config.compression,
+    secrets: config.secrets,
+    rawRejects: config.rejects.raw,
+    decode: (record) => cluster.implementation.decode(record, cluster.options),
+  });
+}
+
+/** Reads and commits the windows of a scan. Failures are outcomes, except an abort. */
+export async function runScan(scan: Scan, context: ClusterContext): Promise<Outcome[]> {
+  const { windows, lateness } = scan;
+  const query: Query = { arrival: { from: windows[0]!.from, to: windows.at(-1)!.to }, lateness };
+  try {
+    await context.scratch.budget.room(ROOM, context.signal);
+    return await restarting(() => attempt(scan, query, context), context.reading);
+  } catch (error) {
+    context.signal.throwIfAborted();
+    return windows.map((span) => ({ name: windowName(span), span, error: error as Error }));
+  }
+}
+
+async function attempt(scan: Scan, query: Query, context: ClusterContext): Promise<Outcome[]> {
+  const { budget } = context.scratch;
+  const { windows } = scan;
+  const length = windows[0]!.to - windows[0]!.from;
+  const builders = windows.map((span) => builderFor(context, windowName(span)));
+  try {
+    const pages = await walk(context.source, query, context.reading, async (page) => {
+      budget.force(page.bytes);
+      try {
+        for (const record of page.records) {
+          const builder = builders[Math.floor((record.arrival - query.arrival.from) / length)];
+          builder?.add(record, fingerprintOf(record));
+        }
+        for (const builder of builders) await builder.settle();
+      } finally {
+        budget.give(page.bytes);
+      }
+      const { bytes, records, position } = page;
+      context.emit({
+        type: 'page',
+        cluster: context.cluster.name,
+        bytes,
+        records: records.length,
+        ...(position !== undefined && { position }),
+      });
+    });
+    const seen = await look(context);
+    const limit = pLimit(COMMITS_AT_ONCE);
+    const finish = async (span: Span, builder: Builder): Promise<Outcome> => {
+      try {
+        return await finishWindow(scan, span, builder, { query, pages }, seen, context);
+      } catch (error) {
+        context.signal.throwIfAborted();
+        return { name: windowName(span), span, error: error as Error };
+      } finally {
+        for (const date of builder.dates) context.touched.add(date);
+        await builder.dispose();
+      }
+    };
+    // settled, not raced: no commit may still be under way when this returns
+    const results = await Promise.allSettled(windows.map((span, i) => limit(() => finish(span, builders[i]!))));
+    return results.map((result) => {
+      if (result.status === 'fulfilled') return result.value;
+      throw result.reason;
+    });
+  } finally {
+    for (const builder of builders) await builder.dispose();
+  }
+}
+
+async function finishWindow(
+  scan: Scan,
+  span: Span,
+  builder: Builder,
+  read: { query: Query; pages: number },
+  seen: Seen,
+  context: ClusterContext,
+): Promise<Outcome> {
+  const name = windowName(span);
+  context.signal.throwIfAborted();
+  checkRejects(name, span, builder, seen, context);
+  const built = await builder.finish();
+  context.clock.check();
+  // A run that was suspended must not commit a window as "to be rechecked" when its day's recheck may be over.
+  if (!scan.final && context.clock.now() >= dayEnd(dateOf(span.from)) + context.cluster.recheckAfter)
+    throw new TransientError(`${name} was read too long ago to be committed now; the next run reads it again`);
+  const manifest = describeManifest(context, { kind: 'window', name, span, final: scan.final, built, seen, read });
+  const { manifest: stored, won } = await commit(context.store, manifest);
+  context.manifests.set(name, stored);
+  context.touched.add(dateOf(span.from));
+  context.emit({ type: 'manifest', cluster: context.cluster.name, manifest: stored, won });
+  return { name, span, manifest: stored, won };
+}
+
+/** A changed format must not pass as "all rejected" (rejects.maxRatio). */
+function checkRejects(name: string, span: Span, builder: Builder, seen: Seen, context: ClusterContext): void {
+  const { rejected, received } = builder.counts;
+  const { maxRatio } = context.config.rejects;
+  if (rejected < MANY_REJECTS || rejected <= maxRatio * received) return;
+  const share = `${rejected} of ${received} records of ${name} can't be decoded`;
+  const { retention } = seen.horizon;
+  const left = retention === undefined ? Number.POSITIVE_INFINITY : span.from + retention - context.clock.now();
+  if (left > FORGETS_SOON)
+    throw new AuditkeepError(`${share}, more than rejects.maxRatio (${maxRatio}) allows; the window is not committed`, {
+      hint: 'look at a sample with `auditkeep decode`; to archive it as it is, raise rejects.maxRatio and run again',
+    });
+  context.log.error(
+    { cluster: context.cluster.name, window: name, rejected, received },
+    `${share}; committed all the same, since the source forgets it in ${formatDuration(Math.max(0, left))}`,
+  );
+}

@@ -1,0 +1,136 @@
+// The core's promise over a source in memory: each record once, whatever arrives late, fails or runs at the same time.
+
+import { describe, expect, it } from 'vitest';
+import { checkArchive } from '../archive/check-archive.ts';
+import { eventLine, type FakeLog, fakeLog } from './fake-source.ts';
+import { DAY, HOUR, run, temporaryArchive } from './run.ts';
+
+const T = Date.parse('2026-06-20T00:00:00Z');
+
+function put(log: FakeLog, time: number, arrival = time + 5_000, note?: string): Buffer {
+  const content = eventLine(time, note);
+  log.records.push({ id: `id-${log.records.length}`, time, arrival, visibleAt: arrival, content });
+  return content;
+}
+
+const linesOf = (log: FakeLog) => log.records.map((r) => r.content.toString()).sort();
+
+describe('collect', () => {
+  it('brings every event of closed windows once and commits a manifest for every window', async () => {
+    const { store } = temporaryArchive();
+    const log = fakeLog(T + 6 * HOUR + 10 * 60_000);
+    for (let i = 0; i < 200; i++) put(log, T + i * 100_000);
+    const summary = await run(store, log, { config: { collect: { start: '2026-06-20' } } });
+    expect(summary).toMatchObject({
+      planned: 6,
+      committed: 6,
+      failed: 0,
+      gaps: 0,
+      collectedUntil: '2026-06-20T06:00:00Z',
+    });
+    const archive = await checkArchive(store);
+    expect(archive.problems).toEqual([]);
+    const due = log.records.filter((r) => r.arrival < T + 6 * HOUR).map((r) => r.content.toString());
+    expect(archive.lines.get('one')!.sort()).toEqual(due.sort());
+    expect(archive.manifests).toHaveLength(6);
+  });
+
+  it('finds late events at the recheck, once, and says the windows are final then', async () => {
+    const { store } = temporaryArchive();
+    const log = fakeLog(T + 3 * HOUR);
+    for (let i = 0; i < 50; i++) put(log, T + i * 200_000);
+    // arrives in its window, but 20 h older than its arrival: beyond the first read's lateness
+    put(log, T - 18 * HOUR, T + 2 * HOUR + 1);
+    // searchable only hours after it arrived
+    const hidden = eventLine(T + HOUR);
+    log.records.push({
+      id: 'hidden',
+      time: T + HOUR,
+      arrival: T + HOUR + 1,
+      visibleAt: T + 10 * HOUR,
+      content: hidden,
+    });
+    const config = { config: { collect: { start: '2026-06-20' } } };
+    await run(store, log, config);
+    expect((await checkArchive(store)).lines.get('one')).not.toContain(hidden.toString());
+    for (const hours of [12, 24.5, 47, 48.5]) {
+      log.now = T + hours * HOUR;
+      await run(store, log, config);
+    }
+    const archive = await checkArchive(store);
+    expect(archive.problems).toEqual([]);
+    expect(archive.lines.get('one')!.sort()).toEqual(linesOf(log));
+    const recheck = archive.manifests.find((m) => m.name === '20260620_recheck')!;
+    expect(recheck.counts).toMatchObject({ received: 2, written: 2, known: 50 });
+    expect(recheck.covers).toHaveLength(24);
+  });
+
+  it('gives the same archive when two collectors run at once', async () => {
+    const { store } = temporaryArchive();
+    const log = fakeLog(T + 30 * HOUR);
+    for (let i = 0; i < 400; i++) put(log, T + i * 200_000);
+    const config = { config: { collect: { start: '2026-06-20' } } };
+    const summaries = await Promise.all([run(store, log, config), run(store, log, config), run(store, log, config)]);
+    expect(summaries.reduce((n, s) => n + s.committed, 0)).toBe(29);
+    const archive = await checkArchive(store);
+    expect(archive.problems).toEqual([]);
+    expect(archive.lines.get('one')!.sort()).toEqual(
+      linesOf({ ...log, records: log.records.filter((r) => r.arrival < T + 29 * HOUR) }),
+    );
+  });
+
+  it('drops identical copies inside a window, keeps them across windows, and keeps equal audit IDs with other content', async () => {
+    const { store } = temporaryArchive();
+    const log = fakeLog(T + 5 * HOUR);
+    const content = put(log, T + 60_000);
+    log.records.push({ id: 'copy-same-window', time: T + 61_000, arrival: T + 70_000, visibleAt: 0, content });
+    log.records.push({ id: 'copy-next-window', time: T + 61_000, arrival: T + HOUR + 1, visibleAt: 0, content });
+    put(log, T + 120_000, undefined, 'same-id');
+    put(log, T + 121_000, undefined, 'same-id');
+    const summary = await run(store, log, { config: { collect: { start: '2026-06-20' } } });
+    expect(summary).toMatchObject({ received: 5, written: 4, duplicate: 1 });
+    const archive = await checkArchive(store);
+    expect(archive.problems).toEqual([]);
+    expect(archive.lines.get('one')!.filter((line) => line === content.toString())).toHaveLength(2);
+  });
+
+  it('calls windows expired, silent or partly expired', async () => {
+    const { store } = temporaryArchive();
+    const log = fakeLog(T + 5 * HOUR + 10 * 60_000);
+    log.retention = 3 * HOUR;
+    put(log, T + 3 * HOUR);
+    const input = { config: { collect: { start: '2026-06-20' } }, only: { from: T, to: T + 5 * HOUR } };
+    await run(store, log, input);
+    const { manifests } = await checkArchive(store);
+    expect(manifests.map((m) => m.coverage)).toEqual(['expired', 'expired', 'partly-expired', 'complete', 'silent']);
+  });
+
+  it('starts where the source still holds something, keeps that start, and fills further back by backfill', async () => {
+    const { store } = temporaryArchive();
+    const log = fakeLog(T + 2 * DAY);
+    log.created = T + DAY + 90 * 60_000;
+    for (let i = 0; i < 20; i++) put(log, log.created + i * 60_000);
+    await run(store, log, { config: { collect: { start: '-7d' } } });
+    log.created = T;
+    put(log, T + 3 * HOUR);
+    const later = await run(store, log, { config: { collect: { start: '-90d' } } });
+    expect(later.planned).toBe(0);
+    const filled = await run(store, log, { only: { from: T + 2 * HOUR + 1, to: T + 5 * HOUR } });
+    // three windows, and the recheck of a day that is over
+    expect(filled).toMatchObject({ planned: 4, committed: 4, written: 1 });
+    // the hours between the backfill and the first window were never asked for
+    expect(filled.gaps).toBe(0);
+    expect((await checkArchive(store)).problems).toEqual([]);
+  });
+
+  it('refuses another log, provider or grid under the same name', async () => {
+    const { store } = temporaryArchive();
+    const log = fakeLog(T + 5 * HOUR);
+    await run(store, log, { config: { collect: { start: '2026-06-20' } } });
+    log.now += HOUR;
+    const other = await run(store, { ...log, identity: 'fake:two' });
+    expect(other.errors[0]).toMatchObject({ name: 'ConfigError' });
+    const grid = await run(store, log, { config: { collect: { window: '30m' } } });
+    expect(grid.errors[0]?.message).toContain('collect.window');
+  });
+});

@@ -1,0 +1,61 @@
+// Runs the collector in this process against a fake source and a directory.
+
+import { mkdtempSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { openFileStore } from '../../src/archive/store/file.ts';
+import type { Store } from '../../src/archive/store/store.ts';
+import { withRetries } from '../../src/archive/store/retrying.ts';
+import { createClock } from '../../src/collect/clock.ts';
+import { type ClusterSummary, collect, type RunInput } from '../../src/collect/collect.ts';
+import type { Cluster, Config } from '../../src/config.ts';
+import { parseConfig } from '../../src/config.ts';
+import { silentLog } from '../../src/log.ts';
+import type { Span } from '../../src/provider.ts';
+import { type FakeLog, fakeProvider } from './fake-source.ts';
+
+export const HOUR = 3_600_000;
+export const DAY = 24 * HOUR;
+
+export function temporaryArchive(): { directory: string; store: Store } {
+  const directory = mkdtempSync(join(tmpdir(), 'archive-test-'));
+  return { directory, store: openFileStore(directory, { onServerDate() {} }) };
+}
+
+export interface RunOptions {
+  readonly config?: Record<string, unknown>;
+  readonly cluster?: Record<string, unknown>;
+  readonly only?: Span;
+  readonly signal?: AbortSignal;
+  readonly hostClock?: () => number;
+  readonly emit?: RunInput['emit'];
+  readonly version?: string;
+}
+
+/** The config as the program would parse it, with one fake cluster `one`. */
+export async function fakeConfig(log: FakeLog, options: RunOptions = {}): Promise<Config> {
+  const text = JSON.stringify({
+    archive: './unused',
+    ...options.config,
+    clusters: [{ name: 'one', provider: 'fake', ...options.cluster }],
+  });
+  return parseConfig(text, { fake: async () => fakeProvider(log) }, {});
+}
+
+export async function run(store: Store, log: FakeLog, options: RunOptions = {}): Promise<ClusterSummary> {
+  const config = await fakeConfig(log, options);
+  const signal = options.signal ?? new AbortController().signal;
+  const retrying = withRetries(store, { signal, log: silentLog, sleep: async () => undefined });
+  const [summary] = await collect({
+    config,
+    clusters: config.clusters as Cluster[],
+    store: retrying,
+    clock: createClock(options.hostClock ?? (() => log.now), undefined, silentLog),
+    log: silentLog,
+    signal,
+    version: options.version ?? 'auditkeep test',
+    emit: options.emit ?? (() => undefined),
+    ...(options.only !== undefined && { only: options.only }),
+  });
+  return summary!;
+}
