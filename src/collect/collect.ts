@@ -22,7 +22,7 @@ import { addStart, begin, checkSame, firstWindow } from './begin.ts';
 import { putOnce } from './build.ts';
 import type { Clock } from './clock.ts';
 import type { ClusterContext, Outcome, RunEvent } from './context.ts';
-import { createLimiters, type Limiter } from './limiter.ts';
+import { createLimiters } from './limiter.ts';
 import { type Plan, plan } from './plan.ts';
 import { recheckDay } from './recheck.ts';
 import { callProvider } from './retry.ts';
@@ -96,12 +96,13 @@ interface Shared {
   readonly input: RunInput;
   readonly scratch: Scratch;
   readonly scans: LimitFunction;
-  readonly limiters: (quota: { key: string; perSecond: number }) => Limiter;
+  readonly limiters: ReturnType<typeof createLimiters>;
   /** Writes the policy text before the first commit, once a run. */
   policyStored(): Promise<void>;
 }
 
-const CONTROL_CALLS_PER_SECOND = 5;
+/** The few calls beside the pages have quotas of their own, and at most ten are made for a walk. */
+const ASKING = { perSecond: 5, burst: 10 };
 
 /** Collects what is due. Failures of one cluster don't stop the others; an abort rejects. */
 export async function collect(input: RunInput): Promise<ClusterSummary[]> {
@@ -181,7 +182,7 @@ function open(cluster: Cluster, input: RunInput, limiters: Shared['limiters']): 
     onServerDate: (date) => clock.observe(`the source of ${cluster.name}`, date),
   });
   const asking = {
-    limiter: limiters({ key: `asking ${cluster.name}`, perSecond: CONTROL_CALLS_PER_SECOND }),
+    limiter: limiters({ key: `asking ${cluster.name}`, ...ASKING }),
     log,
     signal,
   };

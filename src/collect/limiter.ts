@@ -17,8 +17,11 @@ const FALL = 0.7;
 const RISE = 0.05;
 const SLOWEST = 0.2;
 
-/** @param perSecond calls that the quota allows */
-export function createLimiter(perSecond: number, now: () => number = () => performance.now()): Limiter {
+/**
+ * @param perSecond calls that the quota allows
+ * @param burst calls that may go out at once after a pause
+ */
+export function createLimiter(perSecond: number, burst = 1, now: () => number = () => performance.now()): Limiter {
   let rate = perSecond;
   let next = 0;
   let changed = now();
@@ -34,7 +37,8 @@ export function createLimiter(perSecond: number, now: () => number = () => perfo
       signal.throwIfAborted();
       const at = now();
       recover(at);
-      const slot = Math.max(at, next);
+      // what was not used is kept, up to the burst
+      const slot = Math.max(at - ((burst - 1) * 1000) / rate, next);
       next = slot + 1000 / rate;
       if (slot > at) await sleep(slot - at, undefined, { signal });
     },
@@ -48,12 +52,12 @@ export function createLimiter(perSecond: number, now: () => number = () => perfo
 }
 
 /** Limiters by quota key, shared by all clusters of a run. */
-export function createLimiters(): (quota: { key: string; perSecond: number }) => Limiter {
+export function createLimiters(): (quota: { key: string; perSecond: number; burst?: number }) => Limiter {
   const limiters = new Map<string, Limiter>();
-  return ({ key, perSecond }) => {
+  return ({ key, perSecond, burst }) => {
     let limiter = limiters.get(key);
     if (limiter === undefined) {
-      limiter = createLimiter(perSecond);
+      limiter = createLimiter(perSecond, burst);
       limiters.set(key, limiter);
     }
     return limiter;
