@@ -1,12 +1,14 @@
 // One record of an audit.log → Event: the line itself, or the item of an EventList with the kind that the list implies.
 
-import { type Decoded, type ProviderRecord, scanEvent } from '../../src/provider.ts';
+import { type Decoded, type ProviderRecord, type ScanResult, scanEvent } from '../../src/provider.ts';
 
 /** Longest line that is read as one, bytes. Of a longer one the first `KEPT` bytes are kept. */
 export const MAX_LINE = 16 << 20;
 export const KEPT = 1 << 20;
 
 const ITEM_HEAD = Buffer.from('{"kind":"Event","apiVersion":"audit.k8s.io/v1",');
+/** Items that are no object, an empty one, or begin with the members that others lack. */
+const HAS_KIND = /^(?!\{)|^\{\s*("kind"|"apiVersion"|\}|$)/;
 const LEGACY = /^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:\d\d)) AUDIT: /;
 
 /** Marks at the end of a record's origin: the parts of its story that its content doesn't tell. */
@@ -53,22 +55,22 @@ function onOneLine(json: Buffer): Buffer {
 }
 
 /**
- * The Event that an item of an EventList is. API servers write items without kind and apiVersion, since the list has them;
- * they are put first, where the server writes them in a log. All other bytes stay, but for line ends of printed JSON.
+ * The Event that an item of an EventList is, and its time in milliseconds (NaN if it is none). API servers write items without
+ * kind and apiVersion, since the list has them; they are put first, where the server writes them in a log. All other bytes
+ * stay, but for the white space of printed JSON.
  */
-export function itemEvent(content: Buffer): Buffer {
-  const item = onOneLine(content);
-  if (item[0] !== 0x7b) return item;
-  const scan = scanEvent(item);
-  if (!('not' in scan) || scan.not !== 'wrong-kind') return item;
-  let parsed: unknown;
-  try {
-    parsed = JSON.parse(item.toString('utf8'));
-  } catch {
-    return item;
+export function itemEvent(content: Buffer): { event: Buffer; scan: ScanResult; time: number } {
+  let event = onOneLine(content);
+  let scan: ScanResult | undefined;
+  if (!HAS_KIND.test(event.toString('latin1', 0, 40))) {
+    const whole = Buffer.concat([ITEM_HEAD, event.subarray(1)]);
+    scan = scanEvent(whole);
+    // the item has them somewhere else
+    if ('not' in scan && scan.not === 'repeated-member') scan = undefined;
+    else event = whole;
   }
-  if (Object.hasOwn(parsed as object, 'kind') || Object.hasOwn(parsed as object, 'apiVersion')) return item;
-  return Buffer.concat([ITEM_HEAD, item.subarray(1)]);
+  scan ??= scanEvent(event);
+  return { event, scan, time: 'not' in scan ? Number.NaN : scan.stageTime };
 }
 
 /** Pure. Reasons of its own: skip `blank`; reject `legacy-format`, `too-long`, `wrong-api-version`. */
@@ -78,7 +80,11 @@ export function decode(record: ProviderRecord): Decoded {
   if (TOO_LONG.test(origin)) return { reject: 'too-long' };
   if (isBlank(content)) return { skip: 'blank' };
   const item = ITEM.exec(origin);
-  if (item !== null) return item[1] === undefined ? { event: itemEvent(content) } : { reject: 'wrong-api-version' };
+  if (item !== null) {
+    if (item[1] !== undefined) return { reject: 'wrong-api-version' };
+    const { event, scan: found } = itemEvent(content);
+    return 'not' in found ? { reject: found.not } : { event, scan: found };
+  }
   if (!Number.isNaN(legacyTime(content))) return { reject: 'legacy-format' };
   return scan === undefined ? { event: content } : { reject: scan.not };
 }

@@ -2,11 +2,12 @@
 
 import { createHash } from 'node:crypto';
 import type { BigIntStats } from 'node:fs';
-import { stat } from 'node:fs/promises';
+import { readdir, stat } from 'node:fs/promises';
+import { join, parse } from 'node:path';
 import { TransientError } from '../../src/provider.ts';
 import { createArrivals } from './arrival.ts';
 import { glob } from './glob.ts';
-import { readLines } from './lines.ts';
+import { CHUNK, readLines } from './lines.ts';
 import { fileError, openReader, type Reader } from './reader.ts';
 
 const DAY = 86_400_000;
@@ -23,6 +24,7 @@ const NUMBERED = /(\.\d{1,5}|-\d{8,14})$/;
 export interface LogFile {
   readonly path: string;
   readonly inode: string;
+  readonly gzip: boolean;
   readonly size: number;
   /** Last change, milliseconds. */
   readonly changed: number;
@@ -44,6 +46,24 @@ export const isRotated = (path: string) => ROTATED.test(path) || NUMBERED.test(p
 function rotatedAt(path: string): number {
   const match = ROTATED.exec(path);
   return match === null ? Number.NaN : Date.parse(`${match[1]}T${match[2]}:${match[3]}:${match[4]}Z`);
+}
+
+/**
+ * Rotated backups beside the given files that aren't among them, at most one of each: who reads only audit.log misses what was
+ * rotated away before its window was read.
+ */
+export async function unmatchedBackups(paths: readonly string[]): Promise<string[]> {
+  const missed: string[] = [];
+  for (const path of paths) {
+    if (isRotated(path)) continue;
+    const { dir, name, ext } = parse(path);
+    const names = await readdir(dir).catch(() => []);
+    const backup = names.find(
+      (n) => n.startsWith(`${name}-`) && n.includes(ext) && ROTATED.test(n) && !paths.includes(join(dir, n)),
+    );
+    if (backup !== undefined) missed.push(join(dir, backup));
+  }
+  return missed;
 }
 
 interface Found {
@@ -100,25 +120,46 @@ async function readHead(found: Found, now: number): Promise<LogFile | undefined>
   }
 }
 
+/** A compressed file in which nothing can be read yet is no loss while the plain one stands beside it. */
+async function checkEmpty(path: string): Promise<void> {
+  const plain = path.replace(/\.gz$/, '');
+  if (
+    await stat(plain).then(
+      () => true,
+      () => false,
+    )
+  )
+    return;
+  const reader = await openReader(path);
+  try {
+    await reader.read(0, 1);
+  } finally {
+    await reader.close();
+  }
+}
+
 async function describeHead(reader: Reader, stats: BigIntStats, now: number): Promise<LogFile | undefined> {
   const { path } = reader;
   const changed = Number(stats.mtimeMs);
-  const magic = await reader.read(0, HEAD);
-  const compressed = path.endsWith('.gz');
-  const final = compressed || now - changed > DAY || (isRotated(path) && now - changed > QUIET);
-  const bounded: Reader = { ...reader, read: (at, n) => Promise.resolve(magic.subarray(at, at + n)) };
-  const { lines } = await readLines(bounded, 0, false, now + DAY);
+  const head = await reader.read(0, HEAD);
+  if (head.length === 0) {
+    if (reader.gzip) await checkEmpty(path);
+    return undefined;
+  }
+  const final = reader.gzip || now - changed > DAY || (isRotated(path) && now - changed > QUIET);
+  const bounded: Reader = { ...reader, read: (at, n) => Promise.resolve(head.subarray(at, at + n)) };
+  const { lines } = await readLines(bounded, 0, undefined, { last: false, limit: now + DAY, chunk: CHUNK });
   const timed = lines.find((line) => !Number.isNaN(line.time));
-  const part = timed !== undefined ? magic.subarray(0, timed.end) : magic;
+  const part = timed !== undefined ? head.subarray(0, timed.end) : head;
   // without a line that has a time, a file that may grow has no identity yet, and no line whose arrival is known
-  if (timed === undefined && magic.length < HEAD && !final) return undefined;
-  if (magic.length === 0) return undefined;
+  if (timed === undefined && head.length < HEAD && !final) return undefined;
   let first: number | undefined;
   const arrivals = createArrivals(undefined, now + DAY, (_count, arrival) => (first ??= arrival));
   for (const line of lines) arrivals.push(line.time, line.end);
   return {
     path,
     inode: inodeOf(stats),
+    gzip: reader.gzip,
     size: Number(stats.size),
     changed,
     id: createHash('sha256').update(part).digest('hex').slice(0, 24),
@@ -129,15 +170,20 @@ async function describeHead(reader: Reader, stats: BigIntStats, now: number): Pr
   };
 }
 
-/** How two files that begin alike go on: one may be the begin of the other (a copy), or they differ. */
-async function compare(a: LogFile, b: LogFile): Promise<'same' | 'shorter' | 'longer' | 'differ'> {
+type Comparison = 'same' | 'shorter' | 'longer' | { readonly differ: readonly [string, string] };
+
+/** How two files that begin alike go on: one may be the begin of the other (a copy), or they differ, where and by which byte. */
+async function compare(a: LogFile, b: LogFile): Promise<Comparison> {
   const [x, y] = [await openReader(a.path, true), await openReader(b.path, true)];
   try {
     const STEP = 1 << 20;
     for (let at = 0; ; at += STEP) {
       const [p, q] = [await x.read(at, STEP), await y.read(at, STEP)];
       const n = Math.min(p.length, q.length);
-      if (!p.subarray(0, n).equals(q.subarray(0, n))) return 'differ';
+      if (!p.subarray(0, n).equals(q.subarray(0, n))) {
+        const i = p.findIndex((byte, k) => byte !== q[k]);
+        return { differ: [`.${at + i}.${p[i]}`, `.${at + i}.${q[i]}`] };
+      }
       if (p.length !== q.length) return p.length < q.length ? 'shorter' : 'longer';
       if (n < STEP) return 'same';
     }
@@ -156,7 +202,7 @@ export function inOrder(a: Pick<LogFile, 'order' | 'id'>, b: Pick<LogFile, 'orde
 /** Looks for files again and again during a run; heads and comparisons are remembered while the files don't change. */
 export function createListing(patterns: readonly string[], now: () => number) {
   const heads = new Map<string, LogFile>();
-  const compared = new Map<string, Awaited<ReturnType<typeof compare>>>();
+  const compared = new Map<string, Comparison>();
   const signature = (f: LogFile) => `${f.inode}:${f.size}:${f.changed}`;
 
   async function head(found: Found): Promise<LogFile | undefined> {
@@ -178,18 +224,26 @@ export function createListing(patterns: readonly string[], now: () => number) {
   /** Leaves out copies: of files where one is the begin of the other, the longer one; of equal ones the plain one. */
   async function distinct(files: readonly LogFile[]): Promise<LogFile[]> {
     const kept: LogFile[] = [];
+    // files that begin alike but go on differently get an identity that says where
+    const apart = new Map<LogFile, string>();
     next: for (const file of files) {
       for (const [i, other] of kept.entries()) {
         if (other.id !== file.id) continue;
         const how = await comparison(file, other);
-        if (how === 'differ') continue;
-        if (how === 'longer' || (how === 'same' && other.path.endsWith('.gz') && !file.path.endsWith('.gz')))
+        if (typeof how === 'object') {
+          apart.set(file, (apart.get(file) ?? '') + how.differ[0]);
+          apart.set(other, (apart.get(other) ?? '') + how.differ[1]);
+          continue;
+        }
+        if (how === 'longer' || (how === 'same' && other.gzip && !file.gzip)) {
           kept[i] = file;
+          apart.set(file, apart.get(other) ?? '');
+        }
         continue next;
       }
       kept.push(file);
     }
-    return kept;
+    return kept.map((file) => ({ ...file, id: file.id + (apart.get(file) ?? '') }));
   }
 
   return {

@@ -16,6 +16,8 @@ export interface ItemState {
   apiVersion: string;
   /** Where the item begins that is being read; -1 between items. */
   begin: number;
+  /** Items so far. */
+  count: number;
 }
 
 export const newItemState = (): ItemState => ({
@@ -28,6 +30,7 @@ export const newItemState = (): ItemState => ({
   kind: '',
   apiVersion: '',
   begin: -1,
+  count: 0,
 });
 
 const isSpace = (c: number) => c === 0x20 || c === 0x0a || c === 0x0d || c === 0x09;
@@ -35,13 +38,20 @@ const isSpace = (c: number) => c === 0x20 || c === 0x0a || c === 0x0d || c === 0
 /**
  * Goes over `bytes`, which begin at `base` of the text, and reports each item as [from, to) of the text.
  * Doesn't check the JSON: what is between an item's brackets is the item, whatever it is.
+ * Ends where the list is closed. Gives the position in the text where it ended.
  */
 export function scanItems(
   bytes: Uint8Array,
   base: number,
   state: ItemState,
   onItem: (from: number, to: number) => void,
-): void {
+): number {
+  const item = (to: number) => {
+    const from = state.begin;
+    state.begin = -1;
+    state.count++;
+    onItem(from, to);
+  };
   for (let i = 0; i < bytes.length; i++) {
     const c = bytes[i]!;
     if (state.string) {
@@ -57,33 +67,31 @@ export function scanItems(
       continue;
     }
     if (isSpace(c)) continue;
-    if (state.items && state.depth === 2 && (c === 0x2c || c === 0x5d)) {
+    const between = state.items && state.depth === 2;
+    if (between && (c === 0x2c || c === 0x5d)) {
       // a scalar ends where the next byte of the list stands
-      if (state.begin >= 0) onItem(state.begin, base + i);
-      state.begin = -1;
+      if (state.begin >= 0) item(base + i);
       if (c === 0x5d) {
         state.items = false;
         state.depth = 1;
       }
       continue;
     }
-    if (state.items && state.depth === 2 && state.begin < 0) state.begin = base + i;
+    if (between && state.begin < 0) state.begin = base + i;
     if (c === 0x22) {
       state.string = true;
       if (state.depth === 1) state.text = '';
     } else if (c === 0x7b || c === 0x5b) {
-      if (state.depth === 0) Object.assign(state, newItemState());
       state.depth++;
       if (state.depth === 2 && c === 0x5b && state.name === 'items') state.items = true;
     } else if (c === 0x7d || c === 0x5d) {
-      state.depth = Math.max(0, state.depth - 1);
-      if (state.items && state.depth === 2) {
-        onItem(state.begin, base + i + 1);
-        state.begin = -1;
-      }
+      state.depth--;
+      if (state.items && state.depth === 2) item(base + i + 1);
+      if (state.depth <= 0) return base + i + 1;
     } else if (state.depth === 1 && c === 0x3a) state.name = state.text;
     else if (state.depth === 1 && c === 0x2c) state.name = '';
   }
+  return base + bytes.length;
 }
 
 /** What one text holds: the list's own members and where its items stand. `rest` is where an item begins that has no end. */
@@ -93,14 +101,16 @@ export interface Items {
   readonly rest: number;
 }
 
-/** The items of a line that is an EventList, whole or cut; undefined if it is none. */
+/**
+ * The items of a line that is an EventList, whole or cut; undefined if it is none: something else, or no JSON behind the list,
+ * so that nothing on the line is passed over.
+ */
 export function itemsOf(line: Uint8Array): Items | undefined {
   const state = newItemState();
   const items: [number, number][] = [];
-  let lists = 0;
-  scanItems(line, 0, state, (from, to) => items.push([from, to]));
-  if (items.length > 0 || state.items) lists++;
-  if (lists === 0 && state.kind !== 'EventList') return undefined;
-  if (state.kind !== '' && state.kind !== 'EventList') return undefined;
+  const end = scanItems(line, 0, state, (from, to) => items.push([from, to]));
+  if (state.kind !== 'EventList') return undefined;
+  if (line.subarray(end).some((c) => !isSpace(c))) return undefined;
+  if (items.length === 0 && state.begin < 0 && state.depth > 0) return undefined;
   return { apiVersion: state.apiVersion, items, rest: state.begin };
 }

@@ -1,12 +1,22 @@
 // Cuts the content of a file into lines and finds the time of each; a line may be an Event, an EventList or anything else.
 
-import { type ProviderRecord, type ScanResult, scanEvent } from '../../src/provider.ts';
+import { type ProviderRecord, scanEvent } from '../../src/provider.ts';
 import { itemEvent, KEPT, legacyTime, MAX_LINE, origins } from './decode.ts';
-import { itemsOf } from './items.ts';
+import { type ItemState, itemsOf, newItemState, scanItems } from './items.ts';
 import type { Reader } from './reader.ts';
 
 /** Content read at once. */
 export const CHUNK = 2 << 20;
+
+/** How a file is read. */
+export interface Reading {
+  /** The file is final: what follows the last line end is a line too. */
+  readonly last: boolean;
+  /** Latest time that is usable, milliseconds. */
+  readonly limit: number;
+  /** Content read at once, bytes; CHUNK unless a test wants it small. */
+  readonly chunk: number;
+}
 
 /** One line of a file. */
 export interface Line {
@@ -17,6 +27,8 @@ export interface Line {
   readonly records: readonly Omit<ProviderRecord, 'arrival'>[];
   /** Event time in milliseconds, of an EventList the latest; NaN if there is none. */
   readonly time: number;
+  /** Set for an item of a list that is read piece by piece: the state of the scan before it. */
+  readonly list?: ItemState;
 }
 
 export interface Lines {
@@ -25,28 +37,31 @@ export interface Lines {
   readonly end: number;
   /** Nothing follows `end` now but, at most, the begin of a line. */
   readonly eof: boolean;
+  /** `end` lies inside of a list that is read piece by piece: the state of the scan there. */
+  readonly list?: ItemState | undefined;
 }
 
+type NotAnEvent = Extract<ReturnType<typeof scanEvent>, { not: unknown }>['not'];
+
 const EVENT_LIST = Buffer.from('"EventList"');
+const isList = (line: Buffer) => line.subarray(0, 200).includes(EVENT_LIST);
 
 /** The records of one line. `limit`: times of list items beyond it don't count. */
 export function toLine(content: Buffer, path: string, offset: number, end: number, limit: number): Line {
+  // a carriage return before the line end belongs to the line end
   if (content[content.length - 1] === 0x0d) content = content.subarray(0, -1);
-  const isList = content.subarray(0, 200).includes(EVENT_LIST);
-  const scan: ScanResult = isList ? { not: 'wrong-kind' } : scanEvent(content);
-  const origin = origins.line(path, offset);
-  if (!('not' in scan)) return { offset, end, time: scan.stageTime, records: [{ content, origin, scan }] };
-  if (isList || scan.not === 'wrong-kind') {
+  const scan = scanEvent(content);
+  if (!('not' in scan))
+    return { offset, end, time: scan.stageTime, records: [{ content, origin: origins.line(path, offset), scan }] };
+  if (LIST_OR_CUT.has(scan.not)) {
     const list = listRecords(content, path, offset, limit);
     if (list !== undefined) return { offset, end, ...list };
   }
-  return {
-    offset,
-    end,
-    time: legacyTime(content),
-    records: [{ content, origin, scan: isList ? scanEvent(content) : scan }],
-  };
+  return { offset, end, time: legacyTime(content), records: [{ content, origin: origins.line(path, offset), scan }] };
 }
+
+/** What a scan says of an EventList whose brackets can be trusted. */
+const LIST_OR_CUT: ReadonlySet<NotAnEvent> = new Set(['wrong-kind', 'truncated', 'invalid-utf8']);
 
 function listRecords(
   content: Buffer,
@@ -62,28 +77,38 @@ function listRecords(
   let time = Number.NaN;
   const records = spans.map(([from, to], index) => {
     const item = content.subarray(from, to);
-    const at = itemTime(item);
+    const at = itemEvent(item).time;
     if (at <= limit && !(at <= time)) time = at;
     return { content: item, origin: origins.item(path, offset, index, list.apiVersion) };
   });
   return { records, time };
 }
 
-/** Event time of an item, milliseconds; NaN if it has none. */
-export function itemTime(item: Buffer): number {
-  const scan = scanEvent(itemEvent(item));
-  return 'not' in scan ? Number.NaN : scan.stageTime;
+/** A file that is one printed EventList: its first line is a lone bracket, which no log line is. */
+function isPrintedList(chunk: Buffer): boolean {
+  const head = chunk.toString('latin1', 0, 400);
+  return (
+    /^\s*\{\s*\n\s*"(kind": *"EventList|apiVersion": *"audit\.k8s\.io\/)/.test(head) && head.includes('"EventList"')
+  );
 }
 
 /**
  * The lines that begin at `offset`, about one CHUNK of them, at least one if there is one. In bounded memory: of a line above
- * MAX_LINE only the first bytes are kept.
- * @param last the file is final: what follows the last line end is a line too
+ * MAX_LINE only the first bytes are kept. A list that is longer than that, or printed over many lines, is read item by item.
+ * @param list state of the scan if `offset` lies inside of such a list
  */
-export async function readLines(reader: Reader, offset: number, last: boolean, limit: number): Promise<Lines> {
-  for (let size = CHUNK; ; size = Math.min(size * 4, MAX_LINE + 1)) {
+export async function readLines(
+  reader: Reader,
+  offset: number,
+  list: ItemState | undefined,
+  reading: Reading,
+): Promise<Lines> {
+  const { last, limit } = reading;
+  if (list !== undefined) return readItems(reader, offset, list, reading);
+  for (let size = reading.chunk; ; size = Math.min(size * 4, MAX_LINE + 1)) {
     const chunk = await reader.read(offset, size);
     const eof = chunk.length < size;
+    if (offset === 0 && isPrintedList(chunk)) return readItems(reader, 0, newItemState(), reading);
     const lines: Line[] = [];
     let from = 0;
     for (let to = chunk.indexOf(0x0a); to >= 0; to = chunk.indexOf(0x0a, from)) {
@@ -95,7 +120,9 @@ export async function readLines(reader: Reader, offset: number, last: boolean, l
       from = chunk.length;
     }
     if (lines.length > 0 || eof) return { lines, end: offset + from, eof };
-    if (size > MAX_LINE) return readTooLong(reader, offset, chunk, last);
+    if (size <= MAX_LINE) continue;
+    if (isList(chunk)) return readItems(reader, offset, newItemState(), reading);
+    return readTooLong(reader, offset, chunk, last);
   }
 }
 
@@ -112,5 +139,73 @@ async function readTooLong(reader: Reader, offset: number, head: Buffer, last: b
     at += chunk.length;
     if (chunk.length === CHUNK) continue;
     return last ? line(at, at) : { lines: [], end: offset, eof: true };
+  }
+}
+
+/** Items of a list from `offset` on, as lines of their own; what follows the list is read as lines again. */
+async function readItems(reader: Reader, offset: number, from: ItemState, reading: Reading): Promise<Lines> {
+  const { last } = reading;
+  for (let size = reading.chunk; ; size = Math.min(size * 4, MAX_LINE + 1)) {
+    const chunk = await reader.read(offset, size);
+    const eof = chunk.length < size;
+    const state = { ...from };
+    const lines: Line[] = [];
+    let before = from;
+    const add = (begin: number, end: number) => {
+      const content = chunk.subarray(begin - offset, end - offset);
+      const origin = origins.item(reader.path, begin, before.count, state.apiVersion);
+      lines.push({
+        offset: lines.at(-1)?.end ?? offset,
+        end,
+        records: [{ content, origin }],
+        time: itemEvent(content).time,
+        list: before,
+      });
+      before = { ...state };
+    };
+    const stop = scanItems(chunk, offset, state, add);
+    if (state.depth <= 0) {
+      const rest = chunk.subarray(stop - offset);
+      const lineEnd = /^[ \t\r]*\n/.exec(rest.toString('latin1', 0, 100))?.[0].length ?? 0;
+      return { lines, end: stop + lineEnd, eof: eof && rest.length === lineEnd };
+    }
+    if (eof && last && state.begin >= 0) {
+      add(state.begin, offset + chunk.length);
+      return { lines, end: offset + chunk.length, eof };
+    }
+    if (lines.length > 0) return { lines, end: lines.at(-1)!.end, eof, list: before };
+    if (eof) return { lines, end: offset, eof, list: from };
+    if (size > MAX_LINE) return readTooLongItem(reader, offset, chunk, state, last);
+  }
+}
+
+/** An item above MAX_LINE: its first bytes are kept, and its end is looked for. */
+async function readTooLongItem(
+  reader: Reader,
+  offset: number,
+  head: Buffer,
+  state: ItemState,
+  last: boolean,
+): Promise<Lines> {
+  // the list's own members, or white space, are that long: nothing to keep
+  const begin = state.begin;
+  const content = begin < 0 ? Buffer.alloc(0) : Buffer.from(head.subarray(begin - offset, begin - offset + KEPT));
+  for (let at = offset + head.length; ;) {
+    const chunk = await reader.read(at, CHUNK);
+    let end = -1;
+    let after: ItemState | undefined;
+    scanItems(chunk, at, state, (_from, to) => {
+      if (end >= 0) return;
+      end = to;
+      after = { ...state };
+    });
+    at += chunk.length;
+    if (begin >= 0 && end < 0 && last && chunk.length < CHUNK) end = at;
+    if (end >= 0 && begin >= 0) {
+      const record = { content, origin: origins.tooLong(reader.path, begin, end - begin) };
+      const line: Line = { offset, end, records: [record], time: Number.NaN };
+      return { lines: [line], end, eof: false, list: after ?? { ...state, begin: -1 } };
+    }
+    if (chunk.length < CHUNK) return { lines: [], end: offset, eof: true };
   }
 }

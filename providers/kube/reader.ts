@@ -10,6 +10,7 @@ export interface Reader {
   readonly path: string;
   /** Device and inode: what the path stood for when it was opened. */
   readonly inode: string;
+  readonly gzip: boolean;
   /**
    * Up to `length` bytes from `offset` on; fewer only at the end of what is there now. The bytes are the caller's to keep.
    * Going forward is cheap; going back in a gzip file starts it again.
@@ -154,6 +155,7 @@ export async function readerOf(chunks: AsyncIterable<Buffer>, path: string): Pro
   return {
     path,
     inode: '',
+    gzip: isGzip(head),
     async read(offset, length) {
       try {
         return await content.read(offset, length);
@@ -187,6 +189,7 @@ export async function openReader(path: string, tolerant = false): Promise<Reader
     return {
       path,
       inode: `${dev}:${ino}`,
+      gzip: content !== undefined,
       async read(offset, length) {
         try {
           return await (content === undefined ? readPlain(opened, offset, length) : content.read(offset, length));

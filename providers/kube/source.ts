@@ -13,7 +13,8 @@ import {
   StaleTokenError,
   type Visible,
 } from '../../src/provider.ts';
-import { createListing, inOrder, isRotated, type LogFile } from './files.ts';
+import { createListing, inOrder, isRotated, type LogFile, unmatchedBackups } from './files.ts';
+import { CHUNK } from './lines.ts';
 import { openReader, type Reader } from './reader.ts';
 import { type Place, readPage, START } from './walk.ts';
 
@@ -27,7 +28,6 @@ const NAMED = 50;
 
 interface Token extends Place {
   readonly id: string;
-  readonly order: number | null;
 }
 
 interface Open {
@@ -50,10 +50,12 @@ function mayHold(file: LogFile, query: Query): boolean {
   return file.changed + DAY >= query.arrival.from || file.order > file.changed;
 }
 
+/** @param chunk content read at once, bytes; tests make it small */
 export function createSource(
   cluster: ClusterSettings,
-  options: { files: readonly string[] },
+  options: { readonly files: readonly string[] },
   deps: SourceDeps,
+  chunk = CHUNK,
 ): Source {
   const patterns = [...new Set(options.files.map((file) => resolve(file)))].sort();
   const listing = createListing(patterns, deps.now);
@@ -103,6 +105,7 @@ export function createSource(
 
   async function reopen(token: Token): Promise<Open> {
     const file = (await listed()).find((one) => one.id === token.id);
+    // renamed or compressed it would still be here: it was deleted
     if (file === undefined) throw new StaleTokenError('the file that the walk was in is gone');
     return openFile(file);
   }
@@ -136,16 +139,17 @@ export function createSource(
     let bytes = 0;
     let place: Place | undefined = from;
     let max: number | undefined;
+    const reading = { last: file.final, limit: deps.now() + DAY, chunk };
     while (place !== undefined && records.length === 0 && bytes < ENOUGH) {
       signal.throwIfAborted();
-      const page = await readPage(file, reader, place, query.arrival, deps.now() + DAY, signal);
+      const page = await readPage(file, reader, place, query.arrival, reading, signal);
       for (const record of page.records) records.push(record);
       bytes += page.bytes;
       max = page.max;
       place = page.next;
     }
     if (place !== undefined) {
-      const next = JSON.stringify({ ...place, id: file.id, order: Number.isFinite(file.order) ? file.order : null });
+      const next = JSON.stringify({ ...place, id: file.id });
       await keepOpen(next, current);
       return { records, next, bytes, ...(max !== undefined && { position: max }) };
     }
@@ -155,11 +159,7 @@ export function createSource(
       await reader.close();
       return { records, bytes };
     }
-    const next = JSON.stringify({
-      ...START,
-      id: following.id,
-      order: Number.isFinite(following.order) ? following.order : null,
-    });
+    const next = JSON.stringify({ ...START, id: following.id });
     const opened = await openFile(following);
     await reader.close();
     await keepOpen(next, opened);
@@ -177,6 +177,8 @@ export function createSource(
     const notes: string[] = [];
     try {
       const paths = await listing.paths();
+      for (const path of await unmatchedBackups(paths))
+        notes.push(`${path} is a rotated backup that \`files\` doesn't match`);
       if (paths.length === 0) notes.push(`no file matches ${patterns.join(', ')}`);
       if (paths.length > NAMED) notes.push(`${paths.length} files, of which the first ${NAMED} are named`);
       for (const path of paths)

@@ -4,7 +4,8 @@ import { createHash } from 'node:crypto';
 import { type ProviderRecord, type Span, StaleTokenError } from '../../src/provider.ts';
 import { createArrivals } from './arrival.ts';
 import type { LogFile } from './files.ts';
-import { type Line, readLines } from './lines.ts';
+import type { ItemState } from './items.ts';
+import { type Lines, type Reading, readLines } from './lines.ts';
 import type { Reader } from './reader.ts';
 
 /** Where a walk stands in a file: all that the next page needs to know. */
@@ -15,6 +16,8 @@ export interface Place {
   readonly max?: number;
   /** Lines that end at or before this are known to arrive at `max`. */
   readonly until?: number;
+  /** Set inside of a list that is read item by item. */
+  readonly list?: ItemState;
   /** How many bytes before `at` are checked, and their digest: another file under the same name is found out. */
   readonly before: number;
   readonly digest: string;
@@ -42,35 +45,29 @@ async function check(reader: Reader, place: Place): Promise<void> {
     throw new StaleTokenError(`${reader.path} was cut or replaced while it was read`);
 }
 
-async function placeAt(reader: Reader, at: number, max: number | undefined, until?: number): Promise<Place> {
+async function placeAt(reader: Reader, at: number, rest: Omit<Place, 'at' | 'before' | 'digest'>): Promise<Place> {
   const before = Math.min(CHECKED, at);
-  const bytes = await reader.read(at - before, before);
-  return {
-    at,
-    before,
-    digest: digestOf(bytes),
-    ...(max !== undefined && { max }),
-    ...(until !== undefined && until > at && { until }),
-  };
+  return { ...rest, at, before, digest: digestOf(await reader.read(at - before, before)) };
 }
 
 /**
  * One page from `place` on: the records whose arrival lies in `span`.
- * @param limit latest time that is usable, milliseconds
  */
 export async function readPage(
   file: LogFile,
   reader: Reader,
   place: Place,
   span: Span,
-  limit: number,
+  reading: Reading,
   signal: AbortSignal,
 ): Promise<FilePage> {
   await check(reader, place);
-  const { lines, end, eof } = await readLines(reader, place.at, file.final, limit);
+  const { lines, end, eof, list } = await readLines(reader, place.at, place.list, reading);
   const records: ProviderRecord[] = [];
+  let bytes = end - place.at;
   let given = 0;
   let max = place.max;
+  let until = place.until;
   const give = (count: number, arrival: number) => {
     const to = Math.min(lines.length, given + count);
     if (arrival >= span.from && arrival < span.to)
@@ -78,53 +75,55 @@ export async function readPage(
     given = to;
     max = arrival;
   };
+  const passed = () => max !== undefined && max >= span.to;
 
-  // lines whose arrival the page before has found further on
+  // lines whose arrival an earlier page has found further on
   let known = 0;
-  while (place.until !== undefined && known < lines.length && lines[known]!.end <= place.until) known++;
+  while (until !== undefined && known < lines.length && lines[known]!.end <= until) known++;
   if (known > 0) give(known, place.max!);
 
-  let until = place.until !== undefined && place.until > (lines[known - 1]?.end ?? place.at) ? place.until : undefined;
-  if (known === lines.length && until !== undefined && !eof)
-    return { records, next: await placeAt(reader, end, max, until), bytes: end - place.at, max };
-
-  const arrivals = createArrivals(max, limit, (count, arrival, resolvedTo) => {
+  const arrivals = createArrivals(max, reading.limit, (count, arrival, resolvedTo) => {
     give(count, arrival);
     until = resolvedTo;
   });
-  for (let i = known; i < lines.length; i++) {
-    arrivals.push(lines[i]!.time, lines[i]!.end);
-    if (max !== undefined && max >= span.to) return { records, bytes: end - place.at, max };
+  for (let i = known; i < lines.length && !passed(); i++) arrivals.push(lines[i]!.time, lines[i]!.end);
+  if (passed()) return { records, bytes, max };
+  const fallback = file.final ? file.fallback : undefined;
+  if (eof) arrivals.end(fallback);
+  else if (given === 0) {
+    // not one line of the page has a usable time: go on until one has, keeping nothing
+    const more = await lookAhead(reader, { end, list }, reading, signal, (time, to) => {
+      arrivals.push(time, to);
+      return given > 0;
+    });
+    if (given === 0) arrivals.end(fallback);
+    bytes += more;
   }
-  let bytes = end - place.at;
-  if (eof) arrivals.end(file.final ? file.fallback : undefined);
-  else if (given === 0) bytes += await lookAhead(file, reader, end, arrivals, limit, signal, () => given > 0);
-  if (eof || (max !== undefined && max >= span.to) || given === 0) return { records, bytes, max };
-  const at = given < lines.length ? lines[given]!.offset : end;
-  return { records, next: await placeAt(reader, at, max, until), bytes, max };
+  if (eof || passed() || given === 0) return { records, bytes, max };
+  const next = lines[given];
+  const at = next?.offset ?? end;
+  const inList = next === undefined ? list : next.list;
+  const rest = {
+    ...(max !== undefined && { max }),
+    ...(until !== undefined && until > at && { until }),
+    ...(inList !== undefined && { list: inList }),
+  };
+  return { records, next: await placeAt(reader, at, rest), bytes, max };
 }
 
-/** Not one line of a whole page has a usable time: goes on until one has, keeping nothing. Gives the bytes read. */
+/** Times of the lines from a place on until `onTime` gives true or the file ends. Gives the bytes read. */
 async function lookAhead(
-  file: LogFile,
   reader: Reader,
-  from: number,
-  arrivals: ReturnType<typeof createArrivals>,
-  limit: number,
+  from: Pick<Lines, 'end' | 'list'>,
+  reading: Reading,
   signal: AbortSignal,
-  found: () => boolean,
+  onTime: (time: number, end: number) => boolean,
 ): Promise<number> {
-  for (let at = from; ;) {
+  for (let { end, list } = from; ;) {
     signal.throwIfAborted();
-    const { lines, end, eof } = await readLines(reader, at, file.final, limit);
-    for (const line of lines as readonly Line[]) {
-      arrivals.push(line.time, line.end);
-      if (found()) return end - from;
-    }
-    at = end;
-    if (eof) {
-      arrivals.end(file.final ? file.fallback : undefined);
-      return end - from;
-    }
+    const page = await readLines(reader, end, list, reading);
+    ({ end, list } = page);
+    for (const line of page.lines) if (onTime(line.time, line.end)) return end - from.end;
+    if (page.eof) return end - from.end;
   }
 }
