@@ -9,6 +9,7 @@ export * from './errors.ts';
 export { type ScanResult, scanEvent } from './event.ts';
 export { skipSpace, skipString, skipValue } from './json.ts';
 export type { Log } from './log.ts';
+export { parseDuration } from './time.ts';
 
 /** A half-open span `[from, to)` in milliseconds since 1970-01-01T00:00:00Z. */
 export interface Span {

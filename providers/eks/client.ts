@@ -35,9 +35,9 @@ async function clientConfig(options: EksOptions, settings: ClusterSettings) {
     maxAttempts: 1,
     requestHandler: {
       connectionTimeout: 10_000,
-      requestTimeout: options.timeout * 1000,
+      requestTimeout: options.timeout,
       throwOnRequestTimeout: true,
-      socketTimeout: options.timeout * 1000,
+      socketTimeout: options.timeout,
     },
     ...(endpoint !== undefined && { endpoint }),
     ...(found !== undefined && { credentials: found }),

@@ -1,8 +1,15 @@
 // What an EKS cluster takes in the config, beside what every cluster takes.
 
-import { z } from '../../src/provider.ts';
+import { parseDuration, z } from '../../src/provider.ts';
 
 const account = z.string().regex(/^\d{12}$/, { error: 'an AWS account id has 12 digits; quote it in YAML' });
+
+const timeout = z.string().transform((text, context) => {
+  const ms = parseDuration(text);
+  if (ms > 0 && ms <= 300_000) return ms;
+  context.addIssue({ code: 'custom', message: `expected a duration from 1s to 5m, found "${text}"` });
+  return z.NEVER;
+});
 
 export const optionsSchema = z
   .strictObject({
@@ -32,7 +39,7 @@ export const optionsSchema = z
       })
       .prefault({}),
     callsPerSecond: z.number().positive().max(1000).optional(),
-    timeout: z.number().positive().max(300).default(60),
+    timeout: timeout.default(60_000),
   })
   .transform((o) => ({ ...o, logGroup: o.logGroup ?? `/aws/eks/${o.cluster}/cluster` }));
 
