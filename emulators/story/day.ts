@@ -200,12 +200,16 @@ export function* renderDay(options: StoryOptions): Generator<Line> {
   const heavy = of('heavy');
   const huge = of('huge');
   const target = shape.meanBytes ?? 1800;
-  const meanGap = 3_600e6 / eventsPerHour;
+  const wanted = ((end - begin) / 3_600e6) * eventsPerHour;
+  // How much of a day's work is done at a time: the rate swings by a tenth, highest in the afternoon.
+  const swing = (us: number) => Math.cos(((us / 3_600e6 - 9) / 12) * Math.PI);
+  const dayShare = (us: number) => (us - begin) / 3_600e6 + (1.2 / Math.PI) * (swing(begin) - swing(us));
+  const whole = dayShare(end);
 
   let lines = 0;
   let bytes = 0;
   // requests are offered a little faster than wanted, and let through where lines are owed
-  const gap = meanGap * 0.8;
+  const gap = (0.75 * (end - begin)) / wanted;
   let arrival = begin + random.wait(gap);
   let started = 0;
   while (true) {
@@ -225,7 +229,7 @@ export function* renderDay(options: StoryOptions): Generator<Line> {
     if (arrival >= end) return;
     now = Math.ceil(arrival);
     // lines that follow from earlier requests count when they appear, so the rate stays what was asked for
-    const surplus = lines - ((now - begin) / meanGap) * (1 + 0.1 * Math.sin(((hour() - 9) / 12) * Math.PI));
+    const surplus = lines - wanted * (dayShare(now) / whole);
     if (surplus <= 0) {
       const debt = target * lines - bytes;
       const share = Math.min(0.85, Math.max(0.02, 0.3 + debt / (target * 400)));

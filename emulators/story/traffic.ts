@@ -380,7 +380,8 @@ export function traffic(stage: Stage): Kind[] {
         else if (random.chance(0.6)) {
           const config = random.chance(0.3) ? 'kube-root-ca.crt' : `${name}-config`;
           const query = `&fieldSelector=metadata.name%3D${config}`;
-          watch(kubelet, 'Metadata', { resource: 'configmaps', namespace, name: config }, query);
+          // a selector by name puts the name into objectRef, not into the path
+          watch(kubelet, 'Metadata', { resource: 'configmaps', namespace, bodyName: config }, query);
         } else
           send({
             level: 'Metadata',
