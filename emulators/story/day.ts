@@ -15,7 +15,7 @@ export interface StoryShape {
   readonly apiServers?: number;
   /** Mean length of a line in bytes that the mix of traffic is steered to. Default 1800; about 1100 to 4000 can be reached. */
   readonly meanBytes?: number;
-  /** Lines of up to 300 KB, about one in 2,000. Default true. */
+  /** Every 4,000th request is huge, with lines of up to 300 KB. Default true. */
   readonly longTail?: boolean;
   /** Default true. */
   readonly intruder?: boolean;

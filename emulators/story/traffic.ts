@@ -867,7 +867,7 @@ export function traffic(stage: Stage): Kind[] {
       size: 'huge',
       run: () => {
         const { namespace } = random.pick(deployments);
-        const pods = workloads.flatMap((workload) => (workload.namespace === namespace ? workload.pods : []));
+        const pods = deployments.flatMap((workload) => (workload.namespace === namespace ? workload.pods : []));
         const items = pods.map((pod) =>
           podBody(pod, stage.now(), stage.version(), 'stored', true).replace('"kind":"Pod","apiVersion":"v1",', ''),
         );
