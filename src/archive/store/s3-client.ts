@@ -4,7 +4,7 @@ import type * as Sdk from '@aws-sdk/client-s3';
 import type { S3Options } from '../../config.ts';
 import { AuditkeepError, AuthError, ConfigError, TransientError } from '../../errors.ts';
 import { silentLog } from '../../log.ts';
-import { statusOf } from './s3-errors.ts';
+import { statusOf, withoutRequest } from './s3-errors.ts';
 import type { StoreDeps } from './store.ts';
 
 /** Sockets of one client. Uploads of a few windows at a time never need more. */
@@ -91,9 +91,11 @@ async function assumeRole(
       if (error.name === 'CredentialsProviderError')
         throw new AuthError(`no AWS credentials were found to assume ${roleArn} with`, { cause: error });
       if (status === undefined || status >= 500 || status === 429 || error.name.startsWith('Throttling'))
-        throw new TransientError(`the role ${roleArn} could not be assumed for now (${error.name})`, { cause: error });
+        throw new TransientError(`the role ${roleArn} could not be assumed for now (${error.name})`, {
+          cause: withoutRequest(error),
+        });
       throw new AuthError(`sts:AssumeRole was refused for ${roleArn} (${status} ${error.name})`, {
-        cause: error,
+        cause: withoutRequest(error),
         hint: "check s3.roleArn, s3.externalId and the role's trust policy",
       });
     }

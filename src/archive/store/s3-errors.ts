@@ -65,10 +65,26 @@ const PASSING = new Set([
   'InternalError',
   'RequestTimeTooSkewed',
 ]);
+const WRONG_OPTION: Readonly<Record<string, string>> = {
+  InvalidTag: 's3.tags',
+  InvalidStorageClass: 's3.storageClass',
+  InvalidEncryptionAlgorithmError: 's3.sse',
+};
 const FULL = new Set(['XMinioStorageFull', 'QuotaExceeded', 'XMinioAdminBucketQuotaExceeded']);
 const TLS = /^(CERT_|DEPTH_ZERO_|SELF_SIGNED_|UNABLE_TO_|ERR_TLS_|ERR_SSL_)/;
 const NETWORK =
   /^(ECONN\w+|ETIMEDOUT|EPIPE|EAI_AGAIN|ENOTFOUND|EHOSTUNREACH|ENETUNREACH|ENETDOWN|EADDRNOTAVAIL|ERR_STREAM_PREMATURE_CLOSE|HPE_\w+|EPROTO)$/;
+
+/**
+ * What is worth keeping of an SDK error. Its `$response` leads to the request and so to the session token, which must
+ * never reach a log.
+ */
+export function withoutRequest(error: Error): Error {
+  const { code, $metadata } = error as SdkError;
+  const kept = Object.assign(new Error(error.message), { name: error.name, code, $metadata });
+  if (error.stack !== undefined) kept.stack = error.stack;
+  return kept;
+}
 
 /** Turns what the SDK throws into an error of errors.ts. */
 export function s3Error(error: unknown, call: Call): Error {
@@ -78,7 +94,7 @@ export function s3Error(error: unknown, call: Call): Error {
   const code = sdk.Code ?? (error.name === 'Error' ? sdk.code : error.name) ?? '';
   const request = sdk.$metadata?.requestId === undefined ? '' : `, request ${sdk.$metadata.requestId}`;
   const said = `${[status, code].filter((part) => part !== undefined && part !== '').join(' ')}${request}`;
-  const options = (hint?: string) => ({ cause: error, ...(hint !== undefined && { hint }) });
+  const options = (hint?: string) => ({ cause: withoutRequest(error), ...(hint !== undefined && { hint }) });
 
   if (status === undefined) return withoutAnswer(error, sdk.code ?? '', call);
   const region = sdk.$response?.headers?.['x-amz-bucket-region'] ?? sdk.Region;
@@ -121,10 +137,15 @@ export function s3Error(error: unknown, call: Call): Error {
       `S3 does not accept the credentials (${said})`,
       options('check access key, secret and session token, s3.profile, and s3.endpoint if it is set'),
     );
-  if (code.startsWith('KMS.') || code === 'KMSKeyNotAccessible')
+  if (/^kms[.:]/i.test(code) || code === 'KMSKeyNotAccessible')
     return new ConfigError(
       `the KMS key of ${call.what} can't be used (${said})`,
       options('check that the key exists, is enabled and lies in the region of the bucket (s3.kmsKeyId)'),
+    );
+  if (Object.hasOwn(WRONG_OPTION, code))
+    return new ConfigError(
+      `S3 does not accept ${WRONG_OPTION[code]} (${said})`,
+      options(`change ${WRONG_OPTION[code]}`),
     );
   if (FULL.has(code) || status === 507)
     return new AuditkeepError(`the storage of ${call.bucket} is full (${said})`, options('free space, then run again'));
@@ -157,17 +178,17 @@ export function s3Error(error: unknown, call: Call): Error {
 function withoutAnswer(error: Error, code: string, call: Call): Error {
   if (error.name === 'CredentialsProviderError' || error.name === 'TokenProviderError')
     return new AuthError(`no AWS credentials were found for ${call.what}`, {
-      cause: error,
+      cause: withoutRequest(error),
       hint: 'set s3.profile, AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or run under a role (IRSA, Pod Identity, instance profile)',
     });
   if (TLS.test(code))
     return new ConfigError(`the TLS certificate of the server of ${call.bucket} is not trusted (${code})`, {
-      cause: error,
+      cause: withoutRequest(error),
       hint: 'check s3.endpoint; for an own certificate authority set NODE_EXTRA_CA_CERTS',
     });
   if (code === 'ENOTFOUND')
     return new TransientError(`the server of ${call.bucket} has no address (${code})`, {
-      cause: error,
+      cause: withoutRequest(error),
       hint: 'check the network, s3.region and s3.endpoint',
     });
   // the SDK's own reading of a torn body ends in errors without a code: SyntaxError, or "aborted"
@@ -178,7 +199,7 @@ function withoutAnswer(error: Error, code: string, call: Call): Error {
     error.name === 'SyntaxError'
   )
     return new TransientError(`no whole answer about ${call.what} (${code === '' ? error.name : code})`, {
-      cause: error,
+      cause: withoutRequest(error),
       hint: 'check the network, proxies and s3.endpoint',
     });
   return error;
