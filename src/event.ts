@@ -1,7 +1,7 @@
 // The audit.k8s.io/v1 Event as a line of bytes: where its members stand, without changing a byte of it.
 
 import { isUtf8 } from 'node:buffer';
-import { CUT, MAX_DEPTH, skipSpace, skipValue, TOO_DEEP, walkObject } from './json.ts';
+import { CUT, MAX_DEPTH, nameAt, skipSpace, skipValue, TOO_DEEP, walkObject } from './json.ts';
 import { microTimeAt, utcDate } from './micro-time.ts';
 import { ASCII, BEYOND_ASCII, createScanner } from './scan/scanner.ts';
 
@@ -188,10 +188,7 @@ export function scanWithReasons(line: Buffer): ScanResult {
 }
 
 function onMember(line: Buffer, nameFrom: number, nameTo: number, from: number, to: number): number {
-  const raw = line.toString('utf8', nameFrom, nameTo);
-  // a name spelled with escapes means the same to every decoder
-  const name = raw.includes('\\') ? (JSON.parse(`"${raw}"`) as string) : raw;
-  const index = FIELDS.indexOf(name as Field);
+  const index = FIELDS.indexOf(nameAt(line, nameFrom, nameTo) as Field);
   if (index < 0) return 0;
   if (found[index * 2]! >= 0) return REPEATED;
   found[index * 2] = from;

@@ -161,6 +161,12 @@ function skipKey(u: Uint8Array, i: number, end: number): number {
   return skipSpace(u, i + 1, end);
 }
 
+/** The member name that stands at [from, to), without quotes; one spelled with escapes means the same to every decoder. */
+export function nameAt(text: Buffer, from: number, to: number): string {
+  const raw = text.toString('utf8', from, to);
+  return raw.includes('\\') ? (JSON.parse(`"${raw}"`) as string) : raw;
+}
+
 /** Called for each member: name without quotes at [nameFrom, nameTo), value at [from, to). A result other than 0 ends the walk with it. */
 export type OnMember = (nameFrom: number, nameTo: number, from: number, to: number) => number;
 
