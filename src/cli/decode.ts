@@ -42,7 +42,7 @@ export const decode: Run<{ secrets: 'redact' | 'keep' }, readonly string[]> = as
   const quiet = cli.options.output === 'json';
   const lines = batch(cli.out.write);
   try {
-    for await (const record of provider.readExport(unpack(input(file, cli.stdin)))) {
+    for await (const record of provider.readExport(guarded(unpack(input(file, cli.stdin)), file, counts))) {
       cli.signal.throwIfAborted();
       counts.received++;
       const line = decodeOne(provider, parsed.data, record, cli.options.secrets, counts);
@@ -51,7 +51,7 @@ export const decode: Run<{ secrets: 'redact' | 'keep' }, readonly string[]> = as
     }
   } catch (error) {
     await lines.end();
-    throw unreadable(error, file, counts);
+    throw error;
   }
   await lines.end();
   if (quiet) await cli.out.json(counts);
@@ -88,9 +88,9 @@ function decodeOne(
   }
   counts.written++;
   if (secrets === 'keep') return event.line;
-  const guarded = guard(event);
-  if (guarded.lowered) counts.redacted++;
-  return guarded.line;
+  const checked = guard(event);
+  if (checked.lowered) counts.redacted++;
+  return checked.line;
 }
 
 function add(counts: Record<string, number>, reason: string): void {
@@ -120,6 +120,15 @@ async function* unpack(chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
   // a failure of either side ends the iteration with that error
   const unzip = gzip ? createGunzip() : createZstdDecompress();
   yield* pipeline(Readable.from(whole), unzip, () => {}) as AsyncIterable<Buffer>;
+}
+
+/** What goes wrong below the provider is told here, where the file's name is known. */
+async function* guarded(chunks: AsyncIterable<Buffer>, file: string, counts: DecodeSummary): AsyncGenerator<Buffer> {
+  try {
+    yield* chunks;
+  } catch (error) {
+    throw unreadable(error, file, counts);
+  }
 }
 
 /** Collects lines into larger writes. */
