@@ -24,7 +24,6 @@ function isLabelKey(text: string | undefined): boolean {
 
 /** Words, operators and punctuation. A NUL behind a token parts it from the next, elsewhere it ends the text. */
 function tokens(selector: string): string[] {
-   
   const token = /[ \t\r\n]*(==|!=|[=!(),<>]|[^=!(),<> \t\r\n\0]+)\0?/y;
   const found: string[] = [];
   for (let match = token.exec(selector); match !== null; match = token.exec(selector)) found.push(match[1]!);

@@ -39,7 +39,6 @@ const VERBS: Readonly<Record<string, string>> = {
 
 /** Path and query of a request URI as Go's server takes them apart; undefined for one that it would refuse. The path is decoded. */
 function splitUri(uri: string): { path: string; query: string } | undefined {
-   
   if (uri === '' || /[\x00-\x1f\x7f]/.test(uri)) return undefined;
   if (uri === '*') return { path: '*', query: '' };
   const at = uri.indexOf('?');

@@ -18,9 +18,8 @@ function check(cases: readonly Case[]) {
       continue;
     }
     expect(info, at).toBeDefined();
-    const { resourceRequest, bare, verbPrefix: _, ...rest } = info!;
-    expect({ at, isResourceRequest: resourceRequest, ...rest }).toEqual({ at, ...expected });
-    expect(bare, at).toBe(error !== undefined);
+    expect({ at, isResourceRequest: info!.resourceRequest, ...info }).toMatchObject({ at, ...expected });
+    expect(info!.bare, at).toBe(error !== undefined);
   }
 }
 
