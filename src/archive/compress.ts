@@ -16,6 +16,9 @@ export const EXTENSION: Readonly<Record<Compression, string>> = { gzip: 'gz', zs
  */
 export const BLOCK_BYTES = 1 << 20;
 
+/** zlib hands over its output in pieces of this size, each a trip through the event loop; most blocks fit into one. */
+const OUTPUT_BYTES = 256 << 10;
+
 /** What deflate can look back to. */
 const DICTIONARY_BYTES = 32 << 10;
 
@@ -55,11 +58,13 @@ function gzipCompressor(): Compressor {
       crc = crc32(content, crc);
       size += content.length;
       const bytes = await deflate(content, {
+        chunkSize: OUTPUT_BYTES,
         level: 6,
         finishFlush: constants.Z_SYNC_FLUSH,
         ...(before !== undefined && { dictionary: before }),
       });
-      return prefix.length === 0 ? bytes : Buffer.concat([prefix, bytes]);
+      // a copy of its own size: the rest of the output buffer would be held with it
+      return Buffer.concat([prefix, bytes]);
     },
     end() {
       const trailer = Buffer.alloc(8);
@@ -76,6 +81,7 @@ function zstdCompressor(): Compressor {
     async block(content) {
       blocks++;
       return zstd(content, {
+        chunkSize: OUTPUT_BYTES,
         params: { [constants.ZSTD_c_compressionLevel]: 3, [constants.ZSTD_c_checksumFlag]: 1 },
         pledgedSrcSize: content.length,
       } as Parameters<typeof zstd>[1]);

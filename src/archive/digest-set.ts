@@ -1,6 +1,7 @@
 // A set of SHA-256 digests that stays within the budget: an open-addressing table, then sorted runs on disk behind Bloom filters.
 
 import { closeSync, openSync, readSync, rmSync, writeFileSync } from 'node:fs';
+import type { Digest } from './hash.ts';
 import { sortKeys } from './sorted-keys.ts';
 import type { Scratch } from './spool.ts';
 
@@ -18,12 +19,13 @@ const INDEX_EVERY = 256;
 
 export interface DigestSet {
   /** Adds a digest; false if it was there already. */
-  add(digest: Buffer): boolean;
+  add(digest: Digest): boolean;
   dispose(): void;
 }
 
 interface Run {
-  has(digest: Buffer): boolean;
+  /** `key`: the first 16 bytes of a digest. */
+  has(key: Buffer): boolean;
   readonly memory: number;
   dispose(): void;
 }
@@ -35,6 +37,7 @@ export function createDigestSet(scratch: Scratch): DigestSet {
   let held = 0;
   // the all-zero digest would look like an empty slot
   let zero = false;
+  const key = Buffer.alloc(WIDTH);
   const runs: Run[] = [];
 
   /** Slot of the digest, or of the empty one where it would go. */
@@ -89,10 +92,11 @@ export function createDigestSet(scratch: Scratch): DigestSet {
 
   return {
     add(digest) {
-      const a = digest.readUInt32BE(0);
-      const b = digest.readUInt32BE(4);
-      const c = digest.readUInt32BE(8);
-      const d = digest.readUInt32BE(12);
+      key.write(digest, 0, WIDTH, 'latin1');
+      const a = key.readUInt32BE(0);
+      const b = key.readUInt32BE(4);
+      const c = key.readUInt32BE(8);
+      const d = key.readUInt32BE(12);
       if ((a | b | c | d) === 0) {
         const fresh = !zero;
         zero = true;
@@ -100,7 +104,7 @@ export function createDigestSet(scratch: Scratch): DigestSet {
       }
       let i = find(a, b, c, d);
       if ((table[i]! | table[i + 1]! | table[i + 2]! | table[i + 3]!) !== 0) return false;
-      for (const run of runs) if (run.has(digest)) return false;
+      for (const run of runs) if (run.has(key)) return false;
       if (used * 4 >= slots * 3) {
         grow();
         i = find(a, b, c, d);
@@ -131,8 +135,8 @@ function createRun(keys: Buffer, path: string): Run {
   const n = keys.length / WIDTH;
   const bits = n * BLOOM_BITS;
   const bloom = new Uint8Array(Math.ceil(bits / 8));
-  const bit = (key: Buffer, at: number, k: number) =>
-    (key.readUInt32BE(at + 8) + k * (key.readUInt32BE(at + 12) | 1)) % bits;
+  const bit = (from: Buffer, at: number, k: number) =>
+    (from.readUInt32BE(at + 8) + k * (from.readUInt32BE(at + 12) | 1)) % bits;
   const index = Buffer.allocUnsafe(Math.ceil(n / INDEX_EVERY) * WIDTH);
   for (let i = 0; i < n; i++) {
     for (let k = 0; k < BLOOM_HASHES; k++) {
@@ -147,21 +151,21 @@ function createRun(keys: Buffer, path: string): Run {
 
   return {
     memory: bloom.length + index.length,
-    has(digest) {
+    has(key) {
       for (let k = 0; k < BLOOM_HASHES; k++) {
-        const b = bit(digest, 0, k);
+        const b = bit(key, 0, k);
         if ((bloom[b >>> 3]! & (1 << (b & 7))) === 0) return false;
       }
       let low = 0;
       let high = index.length / WIDTH;
       while (low < high) {
         const middle = (low + high) >>> 1;
-        if (index.compare(digest, 0, WIDTH, middle * WIDTH, (middle + 1) * WIDTH) <= 0) low = middle + 1;
+        if (index.compare(key, 0, WIDTH, middle * WIDTH, (middle + 1) * WIDTH) <= 0) low = middle + 1;
         else high = middle;
       }
       if (low === 0) return false;
       const length = readSync(file, page, 0, page.length, (low - 1) * page.length);
-      for (let at = 0; at < length; at += WIDTH) if (page.compare(digest, 0, WIDTH, at, at + WIDTH) === 0) return true;
+      for (let at = 0; at < length; at += WIDTH) if (page.compare(key, 0, WIDTH, at, at + WIDTH) === 0) return true;
       return false;
     },
     dispose() {

@@ -3,7 +3,7 @@
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { readFile, rm, stat, writeFile } from 'node:fs/promises';
-import { FINGERPRINT_BYTES, sha256Hex } from './hash.ts';
+import { type Digest, FINGERPRINT_BYTES, sha256Hex } from './hash.ts';
 import { mergeSorted, sortKeys } from './sorted-keys.ts';
 import type { Scratch } from './spool.ts';
 import type { Body } from './store/store.ts';
@@ -14,7 +14,7 @@ const FIRST_CHUNK = 4096;
 export interface FingerprintList {
   readonly count: number;
   /** Adds the first 12 bytes of a SHA-256. */
-  add(hash: Buffer): void;
+  add(digest: Digest): void;
   /** Room in the budget may be short: to be awaited now and then, so that the list can move to a file. */
   settle(): Promise<void>;
   /** All fingerprints, sorted, repeated ones included. */
@@ -55,7 +55,7 @@ export function createFingerprintList(scratch: Scratch): FingerprintList {
     get count() {
       return count;
     },
-    add(hash) {
+    add(digest) {
       if (filled === chunk.length) {
         full.push(chunk);
         // sorting needs the same again
@@ -70,7 +70,7 @@ export function createFingerprintList(scratch: Scratch): FingerprintList {
         );
         filled = 0;
       }
-      hash.copy(chunk, filled, 0, FINGERPRINT_BYTES);
+      chunk.write(digest, filled, FINGERPRINT_BYTES, 'latin1');
       filled += FINGERPRINT_BYTES;
       count++;
     },

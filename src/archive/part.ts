@@ -1,8 +1,7 @@
 // One part: lines in, one compressed object out, with all that the manifest says of it.
 
 import { createHash } from 'node:crypto';
-import type { TreeHasher } from './hash.ts';
-import { createTreeHasher } from './hash.ts';
+import { createTreeHasher, type Digest } from './hash.ts';
 import { BLOCK_BYTES, type Compression, createCompressor } from './compress.ts';
 import { createSpool, type Scratch } from './spool.ts';
 import type { Body } from './store/store.ts';
@@ -11,7 +10,21 @@ import type { Body } from './store/store.ts';
 export const PART_BYTES = 256 << 20;
 
 const FIRST_BLOCK = 64 << 10;
+/** Room for one block and the line that ends it, unless that line is very long. */
+const FULL_BLOCK = BLOCK_BYTES + FIRST_BLOCK;
 const LINE_END = 0x0a;
+
+// Memory of blocks is used again: fresh megabytes for every block would make the garbage collector run all the time.
+const pool: Buffer[] = [];
+const MOST_POOLED = 16;
+
+function takeBlock(size: number): Buffer {
+  return (size === FULL_BLOCK ? pool.pop() : undefined) ?? Buffer.allocUnsafeSlow(size);
+}
+
+function giveBlock(block: Buffer): void {
+  if (block.length === FULL_BLOCK && pool.length < MOST_POOLED) pool.push(block);
+}
 
 /** A finished part, to be put under a key that holds its hash. */
 export interface Packed {
@@ -29,7 +42,7 @@ export interface PartWriter {
   readonly lines: number;
   readonly contentBytes: number;
   /** Adds a line (without line end). `leaf` is its leafHash, for event parts. Copies the bytes. */
-  add(line: Buffer, leaf?: Buffer): void;
+  add(line: Buffer, leaf?: Digest): void;
   /** Resolves when the blocks handed to the thread pool so far are compressed and kept. Rejects if that failed. */
   settled(): Promise<void>;
   /** Ends the part. */
@@ -42,8 +55,8 @@ export function createPartWriter(compression: Compression, scratch: Scratch): Pa
   const compressor = createCompressor(compression);
   const stored = createHash('sha256');
   const content = createHash('sha256');
-  const tree: TreeHasher = createTreeHasher();
-  let block = Buffer.allocUnsafe(FIRST_BLOCK);
+  const tree = createTreeHasher();
+  let block = takeBlock(FIRST_BLOCK);
   let filled = 0;
   let lines = 0;
   let contentBytes = 0;
@@ -51,27 +64,33 @@ export function createPartWriter(compression: Compression, scratch: Scratch): Pa
   scratch.budget.force(block.length);
 
   function resize(size: number): void {
-    const larger = Buffer.allocUnsafe(size);
+    const larger = takeBlock(size);
     block.copy(larger, 0, 0, filled);
     scratch.budget.force(size - block.length);
+    giveBlock(block);
     block = larger;
+  }
+
+  function release(): void {
+    scratch.budget.give(block.length);
+    giveBlock(block);
+    block = Buffer.alloc(0);
   }
 
   function flush(): void {
     if (filled === 0) return;
-    const full = block.subarray(0, filled);
-    content.update(full);
-    const compressed = compressor.block(full);
-    const size = block.length;
-    scratch.budget.force(size);
-    tail = Promise.all([tail, compressed]).then(async ([, bytes]) => {
-      scratch.budget.give(size);
-      stored.update(bytes);
-      await spool.append(bytes);
+    const full = block;
+    const bytes = full.subarray(0, filled);
+    content.update(bytes);
+    const compressed = compressor.block(bytes);
+    tail = Promise.all([tail, compressed]).then(async ([, result]) => {
+      scratch.budget.give(full.length);
+      giveBlock(full);
+      stored.update(result);
+      await spool.append(result);
     });
     tail.catch(() => undefined); // reported by settled() and finish()
-    scratch.budget.give(block.length);
-    block = Buffer.allocUnsafe(Math.min(BLOCK_BYTES, block.length) + FIRST_BLOCK);
+    block = takeBlock(full.length > FIRST_BLOCK ? FULL_BLOCK : FIRST_BLOCK);
     scratch.budget.force(block.length);
     filled = 0;
   }
@@ -85,7 +104,7 @@ export function createPartWriter(compression: Compression, scratch: Scratch): Pa
     },
     add(line, leaf) {
       const needed = filled + line.length + 1;
-      if (needed > block.length) resize(Math.max(needed, Math.min(block.length * 2, BLOCK_BYTES + FIRST_BLOCK)));
+      if (needed > block.length) resize(Math.max(needed, Math.min(block.length * 4, FULL_BLOCK)));
       line.copy(block, filled);
       block[needed - 1] = LINE_END;
       filled = needed;
@@ -101,8 +120,7 @@ export function createPartWriter(compression: Compression, scratch: Scratch): Pa
       const end = compressor.end();
       stored.update(end);
       await spool.append(end);
-      scratch.budget.give(block.length);
-      block = Buffer.alloc(0);
+      release();
       return {
         body: await spool.body(),
         bytes: spool.size,
@@ -115,8 +133,7 @@ export function createPartWriter(compression: Compression, scratch: Scratch): Pa
     },
     async dispose() {
       await tail.catch(() => undefined);
-      scratch.budget.give(block.length);
-      block = Buffer.alloc(0);
+      release();
       await spool.dispose();
     },
   };

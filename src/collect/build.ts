@@ -1,10 +1,9 @@
 // What becomes of the records of one manifest: decode → guard → pack, with every record in exactly one count (rule 5).
 
-import { hash } from 'node:crypto';
 import { type Compression, EXTENSION } from '../archive/compress.ts';
 import { createDigestSet } from '../archive/digest-set.ts';
 import { createFingerprintList } from '../archive/fingerprints.ts';
-import { leafHash, sha256Hex } from '../archive/hash.ts';
+import { type Digest, digestOf, leafHash, sha256Hex } from '../archive/hash.ts';
 import { dateOf, idsKey, partKey } from '../archive/keys.ts';
 import type { EventPart, IdsFile, Manifest, RejectPart } from '../archive/manifest.ts';
 import { createPartWriter, PART_BYTES, type PartWriter } from '../archive/part.ts';
@@ -47,7 +46,7 @@ export interface Builder {
   /** Days of parts and rejects that this builder may have put, for the sweep. */
   readonly dates: ReadonlySet<string>;
   /** SHA-256 that a record's fingerprint is cut from: of its id, or of its content where there is none. */
-  add(record: ProviderRecord, fingerprint: Buffer): void;
+  add(record: ProviderRecord, fingerprint: Digest): void;
   /** Resolves when what was handed to thread pool and store so far is done: to be awaited page by page. */
   settle(): Promise<void>;
   /** Ends all parts and puts them. The manifest may be committed when this has resolved. */
@@ -56,8 +55,8 @@ export interface Builder {
 }
 
 /** A record's identity for rechecks (rule 4). */
-export function fingerprintOf(record: ProviderRecord): Buffer {
-  return record.id === undefined ? leafHash(record.content) : hash('sha256', record.id, 'buffer');
+export function fingerprintOf(record: ProviderRecord): Digest {
+  return record.id === undefined ? leafHash(record.content) : digestOf(record.id);
 }
 
 /** HTTP methods can be anything, and with them verbs of non-resource requests: manifests list this many and count the rest together. */
@@ -150,7 +149,7 @@ export function createBuilder(cluster: string, name: string, deps: BuildDeps): B
     start(putPart('rejects', date, n, writer).then(({ lineRoot: _, ...part }) => void rejects.push(part)));
   }
 
-  function write(event: AuditEvent, leaf: Buffer): void {
+  function write(event: AuditEvent, leaf: Digest): void {
     let part = open.get(event.date);
     if (part === undefined) {
       part = { writer: createPartWriter(compression, scratch), first: event, last: event };

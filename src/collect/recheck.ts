@@ -5,7 +5,7 @@ import { commit } from '../archive/commit.ts';
 import { dateOf, dateOfKey, recheckName, windowName } from '../archive/keys.ts';
 import { type Ledger, readManifest } from '../archive/ledger.ts';
 import { manifestDigest, type Manifest } from '../archive/manifest.ts';
-import { FINGERPRINT_BYTES, sha256Hex } from '../archive/hash.ts';
+import { type Digest, FINGERPRINT_BYTES, sha256Hex } from '../archive/hash.ts';
 import { includesKey } from '../archive/sorted-keys.ts';
 import { scopesOfDates, sweep } from '../archive/sweep.ts';
 import { TamperError } from '../errors.ts';
@@ -179,10 +179,10 @@ function createKnown(windows: readonly Covered[], context: ClusterContext) {
       }
     },
     /** Of a window that is looked at, and not counted there. */
-    isNew(record: ProviderRecord, fingerprint: Buffer): boolean {
+    isNew(record: ProviderRecord, fingerprint: Digest): boolean {
       const fingerprints = loaded.get(indexOf(record));
       if (fingerprints === undefined) return false;
-      if (!includesKey(fingerprints, FINGERPRINT_BYTES, fingerprint)) return true;
+      if (!includesKey(fingerprints, FINGERPRINT_BYTES, Buffer.from(fingerprint, 'latin1'))) return true;
       count++;
       return false;
     },

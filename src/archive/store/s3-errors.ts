@@ -149,13 +149,13 @@ export function s3Error(error: unknown, call: Call): Error {
     );
   if (FULL.has(code) || status === 507)
     return new AuditkeepError(`the storage of ${call.bucket} is full (${said})`, options('free space, then run again'));
+  if (code === 'InvalidObjectState')
+    return new AuditkeepError(`${call.what} lies in an archive storage class (${said})`, options('restore it first'));
   if (status === 403 || code === 'AccessDenied')
     return new AuthError(
       `${call.actions[0]} was refused for ${call.what} (${said})`,
       options(`allow ${call.actions.join(', ')} in the role's policy; look also for denials in bucket and key policy`),
     );
-  if (code === 'InvalidObjectState')
-    return new AuditkeepError(`${call.what} lies in an archive storage class (${said})`, options('restore it first'));
   if (status === 501 || code === 'NotImplemented')
     return new ConfigError(
       `the server of ${call.bucket} lacks what auditkeep needs (${said})`,

@@ -170,7 +170,9 @@ export async function openS3Store(url: string, options: S3Options, deps: StoreDe
         const key = decodeKey(Key).slice(root.length);
         // everything rests on the order: a server without it would hide windows or never end
         if (last !== '' && compareKeys(key, last) <= 0)
-          throw new ConfigError(`the server of ${bucket} does not list keys in byte order (${key} after ${last})`);
+          throw new ConfigError(`the server of ${bucket} does not list keys in byte order (${key} after ${last})`, {
+            hint: 'S3 directory buckets (S3 Express) and some other servers do not: use a general purpose bucket',
+          });
         last = key;
         yield { key, size: Size };
       }
