@@ -86,16 +86,18 @@ export function goText(text: string): string {
   return go(text).slice(1, -1);
 }
 
-let lastSecond = Number.NaN;
-let lastText = '';
+// Seconds repeat: those of this minute and of the objects' creation are kept.
+const seconds = new Float64Array(256).fill(Number.NaN);
+const texts = new Array<string>(256).fill('');
 
 function secondText(us: number): string {
   const second = Math.floor(us / 1e6);
-  if (second !== lastSecond) {
-    lastSecond = second;
-    lastText = new Date(second * 1000).toISOString().slice(0, 19);
+  const slot = second % 256;
+  if (seconds[slot] !== second) {
+    seconds[slot] = second;
+    texts[slot] = new Date(second * 1000).toISOString().slice(0, 19);
   }
-  return lastText;
+  return texts[slot]!;
 }
 
 /** MicroTime: six fraction digits, UTC. */
