@@ -1,7 +1,8 @@
 // The directory store: its contract, across real processes, killed ones included, and on broken directories.
 
-import { fork } from 'node:child_process';
+import { fork, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
+import { mkdirSync, mkdtempSync } from 'node:fs';
 import { chmod, link, mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -197,14 +198,26 @@ describe('broken directories', () => {
     expect(await textOf(store, 'ids/x')).toBe('y');
   });
 
-  test.skipIf(process.getuid?.() === 0)('a read-only directory', async () => {
+  test('a read-only directory', async () => {
     const root = fresh();
+    await chmod(base, 0o755);
     await mkdir(root);
     await chmod(root, 0o555);
     const store = openFileStore(root, deps);
-    await expect(store.check()).rejects.toThrow(AuthError);
-    await expect(putText(store, 'a', 'x')).rejects.toThrow(AuthError);
+    // for root nothing is read-only, so this test is somebody else for a moment
+    const isRoot = process.getuid?.() === 0;
+    if (isRoot) process.seteuid!(65_534);
+    try {
+      const error: unknown = await store.check().catch((error: unknown) => error);
+      expect(error).toBeInstanceOf(AuthError);
+      expect((error as AuthError).message).toBe(`can't use ${root}: EACCES`);
+      await expect(putText(store, 'a', 'x')).rejects.toThrow(AuthError);
+    } finally {
+      if (isRoot) process.seteuid!(0);
+    }
+    expect(await readdir(root)).toEqual([]);
     await chmod(root, 0o755);
+    await putText(store, 'a', 'x');
   });
 
   test('every refusal of the system says what to do', () => {
@@ -238,6 +251,73 @@ describe('broken directories', () => {
     await putText(store, 'a', 'x');
     await link(join(root, 'a'), join(root, 'b'));
     await expect(putText(store, 'b', 'x')).rejects.toThrow(ConflictError);
+  });
+});
+
+/** Mounts a file system at a fresh folder; undefined where this user may not. */
+function mountAt(folder: string, options: string): { unmount(): void } | undefined {
+  mkdirSync(folder);
+  const mounted = spawnSync('mount', ['-t', 'tmpfs', '-o', options, 'auditkeep-test', folder]);
+  return mounted.status === 0 ? { unmount: () => void spawnSync('umount', ['-l', folder]) } : undefined;
+}
+const probe = mountAt(mkdtempSync(join(tmpdir(), 'auditkeep-mount-')) + '/x', 'size=64k');
+probe?.unmount();
+
+describe.skipIf(probe === undefined)('real file systems (skipped: only root may mount)', () => {
+  test('a full disk: nothing half is left, and it goes on when there is room', async () => {
+    const root = fresh();
+    const disk = mountAt(root, 'size=256k')!;
+    try {
+      const store = openFileStore(root, deps);
+      await store.check();
+      const text = 'x'.repeat(50_000);
+      const outcomes: unknown[] = [];
+      for (let i = 0; i < 10; i++)
+        outcomes.push(await putText(store, `events/${i}`, text).catch((error: unknown) => error));
+      const kept = await keysOf(store);
+      const errors = outcomes.filter((outcome) => typeof outcome !== 'string') as AuditkeepError[];
+      expect(kept.length).toBeGreaterThan(0);
+      expect(errors).toHaveLength(10 - kept.length);
+      for (const error of errors) {
+        expect(error).toBeInstanceOf(AuditkeepError);
+        expect(error).not.toBeInstanceOf(TransientError);
+        expect(error.message).toMatch(/can't write .*events\/\d: ENOSPC/);
+        expect(error.hint).toMatch(/disk is full/);
+      }
+      expect(await withoutLocks(root)).toEqual([]);
+      for (const key of kept) expect(await textOf(store, key)).toBe(text);
+      await store.delete(kept[0]!);
+      await putText(store, 'events/again', text);
+    } finally {
+      disk.unmount();
+    }
+  });
+
+  test('a file system that is mounted read-only', async () => {
+    const root = fresh();
+    const disk = mountAt(root, 'ro')!;
+    try {
+      const store = openFileStore(root, deps);
+      for (const work of [() => store.check(), () => putText(store, 'a', 'x')]) {
+        await expect(work()).rejects.toThrow(AuthError);
+        await expect(work()).rejects.toMatchObject({ hint: expect.stringContaining('mounted read-only') as string });
+      }
+      expect(await keysOf(store)).toEqual([]);
+    } finally {
+      disk.unmount();
+    }
+  });
+
+  test('another file system inside of the archive', async () => {
+    const root = fresh();
+    await mkdir(root);
+    const disk = mountAt(join(root, 'events'), 'size=64k')!;
+    try {
+      await expect(putText(openFileStore(root, deps), 'events/x', 'x')).rejects.toThrow(ConfigError);
+      expect(await withoutLocks(root)).toEqual([]);
+    } finally {
+      disk.unmount();
+    }
   });
 });
 
