@@ -30,6 +30,8 @@ export interface LogFile {
   readonly changed: number;
   /** Identity of the content: stays through renaming and compression. */
   readonly id: string;
+  /** How many bytes at its begin the identity is made of. */
+  readonly head: number;
   /** Time of the first line that has one: the order of the files. Infinity if none was found in the head. */
   readonly order: number;
   /** Arrival of the first line; undefined if the head doesn't tell. */
@@ -64,6 +66,13 @@ export async function unmatchedBackups(paths: readonly string[]): Promise<string
     if (backup !== undefined) missed.push(join(dir, backup));
   }
   return missed;
+}
+
+const headDigest = (part: Buffer) => createHash('sha256').update(part).digest('hex').slice(0, 24);
+
+/** Is what is read now still the file that was listed? A file that was cut and begun again has the same inode. */
+export async function isStill(file: LogFile, reader: Reader): Promise<boolean> {
+  return file.id.startsWith(headDigest(await reader.read(0, file.head)));
 }
 
 interface Found {
@@ -162,7 +171,8 @@ async function describeHead(reader: Reader, stats: BigIntStats, now: number): Pr
     gzip: reader.gzip,
     size: Number(stats.size),
     changed,
-    id: createHash('sha256').update(part).digest('hex').slice(0, 24),
+    id: headDigest(part),
+    head: part.length,
     order: timed?.time ?? Number.POSITIVE_INFINITY,
     first,
     final,

@@ -108,7 +108,8 @@ export async function readLines(
   for (let size = reading.chunk; ; size = Math.min(size * 4, MAX_LINE + 1)) {
     const chunk = await reader.read(offset, size);
     const eof = chunk.length < size;
-    if (offset === 0 && isPrintedList(chunk)) return readItems(reader, 0, newItemState(), reading);
+    if (offset === 0 && isPrintedList(size < 400 ? await reader.read(0, 400) : chunk))
+      return readItems(reader, 0, newItemState(), reading);
     const lines: Line[] = [];
     let from = 0;
     for (let to = chunk.indexOf(0x0a); to >= 0; to = chunk.indexOf(0x0a, from)) {

@@ -3,7 +3,7 @@
 import { createHash } from 'node:crypto';
 import { type ProviderRecord, type Span, StaleTokenError } from '../../src/provider.ts';
 import { createArrivals } from './arrival.ts';
-import type { LogFile } from './files.ts';
+import { isStill, type LogFile } from './files.ts';
 import type { ItemState } from './items.ts';
 import { type Lines, type Reading, readLines } from './lines.ts';
 import type { Reader } from './reader.ts';
@@ -38,11 +38,12 @@ const CHECKED = 64;
 const digestOf = (bytes: Buffer) => createHash('sha256').update(bytes).digest('hex').slice(0, 16);
 
 /** Throws StaleTokenError if the file isn't what it was when the place was noted: cut, or another one. */
-async function check(reader: Reader, place: Place): Promise<void> {
-  if (place.before === 0) return;
-  const bytes = await reader.read(place.at - place.before, place.before);
-  if (bytes.length < place.before || digestOf(bytes) !== place.digest)
-    throw new StaleTokenError(`${reader.path} was cut or replaced while it was read`);
+async function check(file: LogFile, reader: Reader, place: Place): Promise<void> {
+  const same =
+    place.at === 0
+      ? await isStill(file, reader)
+      : digestOf(await reader.read(place.at - place.before, place.before)) === place.digest;
+  if (!same) throw new StaleTokenError(`${reader.path} was cut or replaced while it was read`);
 }
 
 async function placeAt(reader: Reader, at: number, rest: Omit<Place, 'at' | 'before' | 'digest'>): Promise<Place> {
@@ -51,7 +52,8 @@ async function placeAt(reader: Reader, at: number, rest: Omit<Place, 'at' | 'bef
 }
 
 /**
- * One page from `place` on: the records whose arrival lies in `span`.
+ * One page from `place` on: the records whose arrival lies in `span`. Throws StaleTokenError if the file was cut meanwhile
+ * (logrotate's copytruncate): the walk starts again and finds the copy.
  */
 export async function readPage(
   file: LogFile,
@@ -61,7 +63,21 @@ export async function readPage(
   reading: Reading,
   signal: AbortSignal,
 ): Promise<FilePage> {
-  await check(reader, place);
+  // a plain file is checked after it was read: then it was the same all the time. A compressed one isn't cut, and is slow to read back
+  if (reader.gzip) await check(file, reader, place);
+  const page = await takePage(file, reader, place, span, reading, signal);
+  if (!reader.gzip) await check(file, reader, place);
+  return page;
+}
+
+async function takePage(
+  file: LogFile,
+  reader: Reader,
+  place: Place,
+  span: Span,
+  reading: Reading,
+  signal: AbortSignal,
+): Promise<FilePage> {
   const { lines, end, eof, list } = await readLines(reader, place.at, place.list, reading);
   const records: ProviderRecord[] = [];
   let bytes = end - place.at;
