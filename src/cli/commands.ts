@@ -133,10 +133,16 @@ export function commands(registry: Registry): readonly CommandSpec[] {
       description:
         'Reads the ledger alone, not the source. Alert on "collected until", audit on "final until". Exits 3 on a gap and on a cluster ' +
         'that has been silent for longer than its `silence`.',
-      options: [cluster, asOf],
+      options: [
+        cluster,
+        asOf,
+        { flags: '--from <time>', help: 'volumes, silence and rejects since then', default: '-7d' },
+        { flags: '--max-lag <duration>', help: 'windows due for longer than this count as a gap', default: '26h' },
+      ],
       formats: ['text', 'json'],
       examples: [
-        ['auditkeep status', ''],
+        ['auditkeep status', 'of all clusters'],
+        ['auditkeep status --max-lag 3h', 'for an alarm, where cron collects every hour'],
         ['auditkeep status --cluster prod-eu -o json | jq .collectedUntil', ''],
       ],
       load: async () => (await import('./status.ts')).status,
@@ -167,6 +173,25 @@ export function commands(registry: Registry): readonly CommandSpec[] {
         ['auditkeep decode kube audit.log.gz -o json', 'counts instead of Events'],
       ],
       load: async () => (await import('./decode.ts')).decode,
+    },
+    {
+      name: 'demo',
+      summary: 'emulated clouds on loopback into ./demo-archive, to see it work',
+      description:
+        'Serves a generated day of two EKS clusters over the real protocol on loopback, lays down the log of a real kube-apiserver, ' +
+        'collects all of it through the real SDK, and checks that every record is accounted for. Touches no cloud. ' +
+        'A second run finds everything collected already.',
+      options: [
+        { flags: '--archive <dir>', help: 'where to (default: ./demo-archive)' },
+        { flags: '--events <n>', help: 'audit events of the day for each EKS cluster (default: 12000)' },
+        { flags: '--seed <n>', help: 'another day, the same for the same number (default: 1)' },
+      ],
+      formats: ['text'],
+      examples: [
+        ['auditkeep demo', ''],
+        ['auditkeep demo --events 100000 --archive /tmp/demo', 'a larger day'],
+      ],
+      load: async () => (await import('./demo.ts')).demo,
     },
   ];
 }

@@ -1,0 +1,79 @@
+// What a run tells while it goes on: one moving line on a terminal, a log line for each window elsewhere.
+
+import type { RunEvent } from '../collect/context.ts';
+import type { Log } from '../log.ts';
+import type { OutStream } from './io.ts';
+import { formatBytes, formatCount, printable } from './output.ts';
+
+export interface Progress {
+  onEvent(event: RunEvent): void;
+  /** Takes the moving line away. */
+  end(): void;
+}
+
+/** @param now milliseconds, for the pace of redrawing */
+export function createProgress(stderr: OutStream, log: Log, now: () => number): Progress {
+  return stderr.isTTY === true ? terminalProgress(stderr, log, now) : logProgress(log);
+}
+
+/** One line a window or recheck, never one a page. */
+function logProgress(log: Log): Progress {
+  return {
+    onEvent(event) {
+      const { cluster } = event;
+      if (event.type === 'plan')
+        log.info({ cluster, windows: event.plan.windows, rechecks: event.plan.rechecks.length }, 'planned');
+      else if (event.type === 'manifest') {
+        const { name, coverage, counts, parts } = event.manifest;
+        const bytes = parts.reduce((sum, part) => sum + part.bytes, 0);
+        const { received, written, rejected } = counts;
+        log.info(
+          { cluster, window: name, coverage, received, written, rejected, bytes },
+          event.won ? 'committed' : 'another run was first',
+        );
+      } else logFailure(event, log);
+    },
+    end() {},
+  };
+}
+
+function logFailure(event: RunEvent, log: Log): void {
+  if (event.type !== 'failed') return;
+  const { cluster, what, windows, error } = event;
+  log.error({ cluster, what, windows, error: error.message }, 'failed; the next run tries again');
+}
+
+const REDRAW = 100;
+const BAR = 24;
+
+function terminalProgress(stderr: OutStream, log: Log, now: () => number): Progress {
+  let due = 0;
+  let done = 0;
+  let events = 0;
+  let read = 0;
+  let drawn = Number.NEGATIVE_INFINITY;
+  let shown = false;
+  const draw = (what: string) => {
+    if (due === 0 || now() - drawn < REDRAW) return;
+    drawn = now();
+    shown = true;
+    const filled = Math.round((BAR * Math.min(done, due)) / due);
+    const bar = `${'█'.repeat(filled)}${'░'.repeat(BAR - filled)}`;
+    const line = `${bar} ${done}/${due} windows  ${formatCount(events)} events  ${formatBytes(read)} read  ${what}`;
+    stderr.write(`\r\x1b[K${printable(line).slice(0, Math.max(20, (stderr.columns ?? 80) - 1))}`);
+  };
+  return {
+    onEvent(event) {
+      if (event.type === 'plan') due += event.plan.windows + event.plan.rechecks.length;
+      else if (event.type === 'page') read += event.bytes;
+      else if (event.type === 'manifest') {
+        done++;
+        events += event.manifest.counts.written;
+      } else logFailure(event, log);
+      draw(event.type === 'manifest' ? `${event.cluster} ${event.manifest.name}` : event.cluster);
+    },
+    end() {
+      if (shown) stderr.write('\r\x1b[K');
+    },
+  };
+}
