@@ -2,6 +2,7 @@
 
 import { resolve } from 'node:path';
 import {
+  AuditkeepError,
   type ClusterSettings,
   ConfigError,
   type Horizon,
@@ -62,6 +63,7 @@ export function createSource(
   const name = patterns.join(',');
   /** Readers between two pages of a walk, by the token that the walk will come back with. */
   const open = new Map<string, Open>();
+  let closed = false;
   /** Last arrival in final files that were walked to their end. */
   const lasts = new Map<string, number>();
 
@@ -112,6 +114,7 @@ export function createSource(
 
   async function fetchPage(query: Query, token: string | undefined, signal: AbortSignal): Promise<Page> {
     signal.throwIfAborted();
+    if (closed) throw new AuditkeepError(`the source of cluster ${cluster.name} is closed`);
     let current: Open | undefined;
     let place: Place = START;
     if (token === undefined) {
@@ -204,6 +207,7 @@ export function createSource(
     visible,
     fetchPage,
     async close() {
+      closed = true;
       const readers = [...open.values()];
       open.clear();
       for (const { reader } of readers) await reader.close();

@@ -400,7 +400,7 @@ describe('files', () => {
           rmSync(backup);
         }
         await new Promise((done) => setTimeout(done, 4));
-        if (n >= 120) on = false;
+        if (n >= 60) on = false;
       }
     };
     const running = rotate();
