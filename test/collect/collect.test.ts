@@ -1,6 +1,7 @@
 // The core's promise over a source in memory: each record once, whatever arrives late, fails or runs at the same time.
 
 import { describe, expect, it } from 'vitest';
+import { AuditkeepError } from '../../src/errors.ts';
 import { checkArchive } from '../archive/check-archive.ts';
 import { eventLine, type FakeLog, fakeLog } from './fake-source.ts';
 import { DAY, HOUR, run, temporaryArchive } from './run.ts';
@@ -121,6 +122,26 @@ describe('collect', () => {
     // the hours between the backfill and the first window were never asked for
     expect(filled.gaps).toBe(0);
     expect((await checkArchive(store)).problems).toEqual([]);
+  });
+
+  it('leaves a day unchecked while one of its windows is missing, and fills it at the next run', async () => {
+    const { store } = temporaryArchive();
+    const log = fakeLog(T + 3 * DAY);
+    for (let i = 0; i < 30; i++) put(log, T + i * HOUR);
+    const broken = T + 26 * HOUR;
+    log.onFetch = (query) => {
+      if (query.arrival.from <= broken && broken < query.arrival.to) throw new AuditkeepError('out of order');
+    };
+    const config = { config: { collect: { start: '2026-06-20', parallel: 1 } } };
+    const first = await run(store, log, config);
+    expect(first.errors.map((error) => error.message)).toEqual(['out of order']);
+    expect(first).toMatchObject({ committed: 24 + 1 + 23, gaps: 1, finalUntil: '2026-06-21T00:00:00Z' });
+    delete log.onFetch;
+    const second = await run(store, log, config);
+    expect(second).toMatchObject({ failed: 0, gaps: 0, finalUntil: '2026-06-22T00:00:00Z' });
+    const archive = await checkArchive(store);
+    expect(archive.problems).toEqual([]);
+    expect(archive.lines.get('one')!.sort()).toEqual(linesOf(log));
   });
 
   it('refuses another log, provider or grid under the same name', async () => {
