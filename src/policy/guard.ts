@@ -114,9 +114,12 @@ function firstOpenEnded(event: AuditEvent): number {
   return first;
 }
 
+/** Annotations stay at every level, but not one that holds a secret. */
 function annotationHolds(event: AuditEvent): boolean {
   const from = event.spans[at.annotations]!;
-  return from >= 0 && holdsSecret(event.line, from, event.spans[at.annotations + 1]!);
+  return (
+    from >= 0 && mayHoldSecret(event.line, from) && holdsSecret(event.line, from, event.spans[at.annotations + 1]!)
+  );
 }
 
 /** Is this the event of a request for Secrets or tokens, or does one of its bodies or annotations hold one? Never throws. */
@@ -132,7 +135,8 @@ export function isSecretEvent(event: AuditEvent): boolean {
 
 /** The event at Metadata, without annotations of any name whose text holds a secret. */
 export function withoutSecrets(event: AuditEvent): Buffer {
-  return lower(event, 'Metadata', { cutAnnotation: (_key, from, to) => holdsSecret(event.line, from, to) });
+  const cut = (from: number, to: number) => holdsSecret(event.line, from, to);
+  return lower(event, 'Metadata', annotationHolds(event) ? { cutAnnotation: cut } : {});
 }
 
 /**

@@ -7,31 +7,46 @@ import { cutMembers, type Edit, type MemberSpan, memberName, splice } from './sp
 
 /** The only annotations that the API server itself writes at Request and above but not at Metadata. */
 const PATCH_ANNOTATION = 'patch.webhook.admission.k8s.io/';
+const PATCH_BYTES = Buffer.from(PATCH_ANNOTATION);
+const LEVEL_BYTES = LEVELS.map((level) => Buffer.from(level));
 
 const at = Object.fromEntries(FIELDS.map((name, i) => [name, i * 2])) as Readonly<Record<Field, number>>;
 
-/** Annotations to leave out, asked for each: its key and `[from, to)` of its value in the line. */
-export type CutAnnotation = (key: string, from: number, to: number) => boolean;
+/** Further annotations to leave out, asked for each: `[from, to)` of its value in the line. */
+export type CutAnnotation = (from: number, to: number) => boolean;
+
+/** Is the name at `[from, to)` that of an annotation with a patch? Nearly always the first byte tells. */
+function isPatchAnnotation(line: Buffer, from: number, to: number): boolean {
+  for (let k = 0; k < PATCH_BYTES.length; k++) {
+    const c = line[from + k]!;
+    if (c === 0x5c) return memberName(line, from, to).startsWith(PATCH_ANNOTATION);
+    if (c !== PATCH_BYTES[k]) return false;
+  }
+  return true;
+}
 
 /** The annotations to cut, and whether any other is left. */
-function cutAnnotations(event: AuditEvent, cut: CutAnnotation): { gone: MemberSpan[]; kept: boolean } {
-  const from = event.spans[at.annotations]!;
+function cutAnnotations(
+  event: AuditEvent,
+  patches: boolean,
+  cut: CutAnnotation | undefined,
+): { gone: MemberSpan[]; kept: boolean } {
+  const { line, spans } = event;
   const gone: MemberSpan[] = [];
   let kept = false;
-  if (from >= 0)
-    walkObject(event.line, from, event.spans[at.annotations + 1]!, (nameFrom, nameTo, valueFrom, valueTo) => {
-      if (cut(memberName(event.line, nameFrom, nameTo), valueFrom, valueTo))
-        gone.push({ start: nameFrom - 1, from: valueFrom, to: valueTo });
-      else kept = true;
-      return 0;
-    });
+  walkObject(line, spans[at.annotations]!, spans[at.annotations + 1]!, (nameFrom, nameTo, from, to) => {
+    if ((patches && isPatchAnnotation(line, nameFrom, nameTo)) || (cut !== undefined && cut(from, to)))
+      gone.push({ start: nameFrom - 1, from, to });
+    else kept = true;
+    return 0;
+  });
   return { gone, kept };
 }
 
 /**
  * The event as the API server would have written it at level `to`; never at a higher one than it has.
  * Request: without responseObject. Metadata: also without requestObject and without the annotations that hold webhooks' patches.
- * All other bytes stay; an event that needs no change comes back as the same buffer.
+ * All other bytes stay; an event that needs no change comes back as the same buffer. Never throws.
  */
 export function lower(
   event: AuditEvent,
@@ -42,7 +57,7 @@ export function lower(
   const level = Math.min(LEVELS.indexOf(to), LEVELS.indexOf(event.level));
   const edits: Edit[] = [];
   if (LEVELS[level] !== event.level)
-    edits.push({ from: spans[at.level]! + 1, to: spans[at.level + 1]! - 1, text: LEVELS[level]! });
+    edits.push({ from: spans[at.level]! + 1, to: spans[at.level + 1]! - 1, text: LEVEL_BYTES[level]! });
 
   const members: MemberSpan[] = [];
   const body = (field: 'requestObject' | 'responseObject', keep: boolean, asSent: boolean) => {
@@ -57,22 +72,13 @@ export function lower(
   body('responseObject', level >= 2, false);
 
   const { cutAnnotation } = options;
-  if (level < 1 || cutAnnotation !== undefined) {
-    const { gone, kept } = cutAnnotations(
-      event,
-      (key, from, end) =>
-        (level < 1 && key.startsWith(PATCH_ANNOTATION)) ||
-        (cutAnnotation !== undefined && cutAnnotation(key, from, end)),
-    );
+  if (spans[at.annotations]! >= 0 && (level < 1 || cutAnnotation !== undefined)) {
+    const { gone, kept } = cutAnnotations(event, level < 1, cutAnnotation);
     if (kept) edits.push(...cutMembers(line, gone));
     // one list with the bodies: neighbours that go together must share their commas rightly
     else if (gone.length > 0) members.push({ from: spans[at.annotations]!, to: spans[at.annotations + 1]! });
   }
-  edits.push(
-    ...cutMembers(
-      line,
-      members.toSorted((a, b) => a.from - b.from),
-    ),
-  );
+  if (members.length > 1) members.sort((a, b) => a.from - b.from);
+  edits.push(...cutMembers(line, members));
   return splice(line, edits);
 }

@@ -3,6 +3,8 @@
 import { elements, walkObject } from '../json.ts';
 import { cutMembers, type Edit, memberName } from './splice.ts';
 
+const EMPTY = Buffer.from('{}');
+
 interface Member {
   /** Opening quote of the name. */
   readonly start: number;
@@ -32,7 +34,7 @@ function cutFromMetadata(bytes: Buffer, members: Map<string, Member>): Edit[] {
   const inner = metadata && membersOf(bytes, metadata.from, metadata.to);
   const fields = inner?.get('managedFields');
   if (metadata === undefined || fields === undefined) return [];
-  if (inner!.size === 1) return [{ from: metadata.from, to: metadata.to, text: '{}' }];
+  if (inner!.size === 1) return [{ from: metadata.from, to: metadata.to, text: EMPTY }];
   return cutMembers(bytes, [fields]);
 }
 

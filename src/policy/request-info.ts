@@ -74,15 +74,21 @@ export function requestInfo(method: string, url: string): RequestInfo | undefine
 
 const NAMELESS_READS = new Set(['get', 'list', 'watch']);
 
-/** Attributes but for the user, from an Event's `requestURI` and `verb`. undefined where the URI says nothing. */
-export function attributesFromUri(uri: string, verb: string): Omit<Attributes, 'user'> | undefined {
+/** Quick test: most lists have no field selector. Its own name may be spelled with escapes. */
+function mayName(query: string): boolean {
+  return query !== '' && (query.includes('fieldSelector') || /(?:^|&)[^=&]*%/.test(query));
+}
+
+/** Attributes from an Event's `requestURI` and `verb`. undefined where the URI says nothing. */
+export function attributesFromUri(uri: string, verb: string, user: User | null): Attributes | undefined {
   const split = splitUri(uri);
   if (split === undefined) return undefined;
   const path = readPath(split.path);
   let name = path.name;
-  if (path.resourceRequest && name === '' && path.verbPrefix === '' && split.query !== '' && NAMELESS_READS.has(verb))
+  if (name === '' && path.resourceRequest && path.verbPrefix === '' && NAMELESS_READS.has(verb) && mayName(split.query))
     name = nameFromQuery(readQuery(split.query));
   return {
+    user,
     verb,
     namespace: path.namespace,
     name,
@@ -95,10 +101,11 @@ export function attributesFromUri(uri: string, verb: string): Omit<Attributes, '
 }
 
 /** The same from `objectRef`, for an Event whose URI is missing or broken. Handlers complete objectRef from the body, so its name is not always that of the request. */
-function attributesFromObject(event: AuditEvent): Omit<Attributes, 'user'> {
+function attributesFromObject(event: AuditEvent, user: User | null): Attributes {
   const ref = fieldValue(event, 'objectRef') as Readonly<Record<string, unknown>> | undefined;
   const text = (key: string) => (typeof ref?.[key] === 'string' ? ref[key] : '');
   return {
+    user,
     verb: event.verb,
     namespace: text('namespace'),
     name: text('name'),
@@ -119,10 +126,11 @@ function textOf(json: Buffer): string {
 /**
  * What the policy saw when the request of this Event arrived. From requestURI and verb, never from objectRef where there is a URI;
  * the user is `user`, never `impersonatedUser`, and none at all where neither name nor groups are given. Never throws.
+ * @param user where it was read already
  */
-export function attributesOf(event: AuditEvent): Attributes {
+export function attributesOf(event: AuditEvent, user: User | null = userOf(event)): Attributes {
   const uri = textOf(fieldBytes(event, 'requestURI')!);
-  return { ...(attributesFromUri(uri, event.verb) ?? attributesFromObject(event)), user: userOf(event) };
+  return attributesFromUri(uri, event.verb, user) ?? attributesFromObject(event, user);
 }
 
 /** The authenticated user of an Event; null where authentication failed. */

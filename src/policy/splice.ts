@@ -2,11 +2,11 @@
 
 import { skipSpace } from '../json.ts';
 
-/** Replace the bytes `[from, to)` by `text` (empty = cut). */
+/** Replace the bytes `[from, to)` by `text`, or cut them. */
 export interface Edit {
   readonly from: number;
   readonly to: number;
-  readonly text: string;
+  readonly text?: Buffer;
 }
 
 /** The name of a member as any decoder reads it. `[from, to)` is the text between the quotes. */
@@ -52,22 +52,26 @@ export function cutMembers(bytes: Buffer, members: readonly MemberSpan[]): Edit[
     if (bytes[before] === 0x7b || start === cutTo) {
       const comma = skipSpace(bytes, to, bytes.length);
       cutTo = skipSpace(bytes, comma + 1, bytes.length);
-      edits.push({ from: start, to: cutTo, text: '' });
-    } else edits.push({ from: before, to, text: '' });
+      edits.push({ from: start, to: cutTo });
+    } else edits.push({ from: before, to });
   }
   return edits;
 }
 
-/** The bytes `[from, to)` with the edits made. They must not overlap; the same buffer comes back when there are none and all of it is asked for. */
-export function splice(bytes: Buffer, edits: readonly Edit[], from = 0, to = bytes.length): Buffer {
-  if (edits.length === 0) return from === 0 && to === bytes.length ? bytes : bytes.subarray(from, to);
-  const pieces: Buffer[] = [];
-  let done = from;
-  for (const edit of edits.toSorted((a, b) => a.from - b.from)) {
-    pieces.push(bytes.subarray(done, edit.from));
-    if (edit.text !== '') pieces.push(Buffer.from(edit.text));
-    done = edit.to;
+/** The bytes with the edits made, which must not overlap; the same buffer where there are none. */
+export function splice(bytes: Buffer, edits: readonly Edit[]): Buffer {
+  if (edits.length === 0) return bytes;
+  const sorted = edits.length === 1 ? edits : edits.toSorted((a, b) => a.from - b.from);
+  let length = bytes.length;
+  for (const { from, to, text } of sorted) length += (text?.length ?? 0) - (to - from);
+  const out = Buffer.allocUnsafe(length);
+  let done = 0;
+  let at = 0;
+  for (const { from, to, text } of sorted) {
+    at += bytes.copy(out, at, done, from);
+    if (text !== undefined) at += text.copy(out, at);
+    done = to;
   }
-  pieces.push(bytes.subarray(done, to));
-  return Buffer.concat(pieces);
+  bytes.copy(out, at, done);
+  return out;
 }

@@ -1,0 +1,148 @@
+// A policy applied to one event: dropped, lowered, or written byte for byte as it came.
+
+import { type AuditEvent, type Level, LEVELS } from '../event.ts';
+import { userReader } from './groups.ts';
+import { isSecretEvent, withoutSecrets } from './guard.ts';
+import { lower } from './lower.ts';
+import { compileMatcher, type Decision } from './match.ts';
+import { type Policy, POLICY_LEVELS } from './policy.ts';
+import { attributesOf } from './request-info.ts';
+
+/** What became of an event. The names in it are keys of the manifest's counts. */
+export type Applied =
+  | {
+      readonly kept: false;
+      /** `rules[3]`, `rules[3].omitStages`, `omitStages`, or `no rule`. */
+      readonly droppedBy: string;
+      readonly undecided?: string;
+    }
+  | {
+      readonly kept: true;
+      /** The event's own buffer when nothing changed. */
+      readonly line: Buffer;
+      /** As it stands in the line. */
+      readonly level: Level;
+      /** Only where the line changed: `secrets` (the guard), `rules[3]`, `rules[3].omitManagedFields`, `omitManagedFields`. */
+      readonly loweredBy?: string;
+      /** The first rule of which nobody knows whether it matches, where that makes a difference: the highest level was kept. */
+      readonly undecided?: string;
+      /** The rule asks for more than the source recorded. */
+      readonly unattained?: string;
+    };
+
+export interface PolicyOptions {
+  /** `keep`: bodies of Secrets and tokens stay. */
+  readonly secrets: 'redact' | 'keep';
+  /** `unknown`: the source doesn't tell the groups of users (GKE). */
+  readonly groups: 'known' | 'unknown';
+  /** `policy`: a rule or stage filter may drop Panic events too, as on the API server. */
+  readonly panics: 'keep' | 'policy';
+}
+
+export type ApplyPolicy = (event: AuditEvent) => Applied;
+
+interface Outcome {
+  /** Why it is dropped; undefined: it is kept. */
+  readonly droppedBy: string | undefined;
+  readonly level: Level;
+  readonly omitManagedFields: boolean;
+}
+
+const rank = (level: Level | 'None') => POLICY_LEVELS.indexOf(level);
+
+/** Name of the rule that a decision comes from, as it stands in counts. */
+export function ruleName(rule: number): string {
+  return rule < 0 ? 'no rule' : `rules[${rule}]`;
+}
+
+/**
+ * Prepares a policy for the events of one cluster. The function is to be called for every event, in any order; it keeps nothing
+ * but a cache of users, so equal events always come to the same end. Never throws.
+ * @param policy undefined: every event is kept, only the guard works
+ */
+export function policyFor(policy: Policy | undefined, options: PolicyOptions): ApplyPolicy {
+  const guarded = options.secrets === 'redact';
+  const isSecret = guarded ? isSecretEvent : () => false;
+  if (policy === undefined)
+    return (event) => (isSecret(event) ? finish(event, withoutSecrets(event), 'secrets', {}) : unchanged(event));
+
+  const matcher = compileMatcher(policy);
+  const readUser = userReader(options.groups);
+  const policyStages = new Set(policy.omitStages);
+
+  const outcome = (decision: Decision, event: AuditEvent): Outcome => {
+    const isPanic = event.stage === 'Panic' && options.panics === 'keep';
+    let droppedBy: string | undefined;
+    if (!isPanic) {
+      if (decision.level === 'None') droppedBy = ruleName(decision.rule);
+      else if (policyStages.has(event.stage)) droppedBy = 'omitStages';
+      else if (decision.omitStages.has(event.stage)) droppedBy = `${ruleName(decision.rule)}.omitStages`;
+    }
+    const wanted = decision.level === 'None' ? 'Metadata' : decision.level;
+    const level = rank(wanted) < rank(event.level) ? wanted : event.level;
+    return { droppedBy, level, omitManagedFields: decision.omitManagedFields };
+  };
+
+  return (event) => {
+    const request = attributesOf(event, readUser(event));
+    let decision: Decision;
+    let chosen: Outcome;
+    let undecided: string | undefined;
+    if (options.groups === 'known') {
+      decision = matcher.decide(request);
+      chosen = outcome(decision, event);
+    } else {
+      const candidates = matcher.candidates(request);
+      decision = candidates.at(-1)!;
+      chosen = outcome(decision, event);
+      for (const other of candidates.slice(0, -1)) {
+        const possible = outcome(other, event);
+        if (isSame(possible, chosen)) continue;
+        undecided ??= ruleName(candidates[0]!.rule);
+        if (keepsMore(possible, chosen)) [decision, chosen] = [other, possible];
+      }
+    }
+    const more = {
+      ...(undecided !== undefined && { undecided }),
+      ...(rank(decision.level) > rank(event.level) && { unattained: ruleName(decision.rule) }),
+    };
+    if (chosen.droppedBy !== undefined)
+      return { kept: false, droppedBy: chosen.droppedBy, ...(undecided !== undefined && { undecided }) };
+
+    // at Metadata there is nothing left for the guard but annotations, which withoutSecrets looks at
+    if (chosen.level === 'Metadata' ? guarded : isSecret(event))
+      return finish(
+        event,
+        withoutSecrets(event),
+        chosen.level === 'Metadata' ? ruleName(decision.rule) : 'secrets',
+        more,
+      );
+    const { level, omitManagedFields } = chosen;
+    if (level === event.level && !omitManagedFields) return { kept: true, line: event.line, level, ...more };
+    const line = lower(event, level, { omitManagedFields });
+    const own = policy.rules[decision.rule]?.omitManagedFields !== undefined;
+    const fields = own ? `${ruleName(decision.rule)}.omitManagedFields` : 'omitManagedFields';
+    return finish(event, line, level === event.level ? fields : ruleName(decision.rule), more, level);
+  };
+}
+
+function unchanged(event: AuditEvent): Applied {
+  return { kept: true, line: event.line, level: event.level };
+}
+
+function finish(event: AuditEvent, line: Buffer, loweredBy: string, more: object, level: Level = LEVELS[0]): Applied {
+  return { kept: true, line, level, ...(line !== event.line && { loweredBy }), ...more };
+}
+
+function isSame(a: Outcome, b: Outcome): boolean {
+  if (a.droppedBy !== undefined || b.droppedBy !== undefined)
+    return (a.droppedBy === undefined) === (b.droppedBy === undefined);
+  return a.level === b.level && a.omitManagedFields === b.omitManagedFields;
+}
+
+function keepsMore(a: Outcome, b: Outcome): boolean {
+  if (a.droppedBy !== undefined || b.droppedBy !== undefined)
+    return a.droppedBy === undefined && b.droppedBy !== undefined;
+  if (a.level !== b.level) return rank(a.level) > rank(b.level);
+  return !a.omitManagedFields && b.omitManagedFields;
+}

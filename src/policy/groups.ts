@@ -1,0 +1,38 @@
+// Groups of users where the source doesn't tell them (GKE): what is certain from the name alone.
+
+import { type AuditEvent, fieldBytes } from '../event.ts';
+import { type User, userOf } from './request-info.ts';
+
+/**
+ * Groups that a user of this name is in for certain; it may be in others. Proves membership, never its absence.
+ */
+export function certainGroups(username: string): string[] {
+  if (username === 'system:anonymous') return ['system:unauthenticated'];
+  const account = /^system:serviceaccount:([^:]+):[^:]+$/.exec(username);
+  if (account !== null)
+    return ['system:serviceaccounts', `system:serviceaccounts:${account[1]}`, 'system:authenticated'];
+  if (username.startsWith('system:node:')) return ['system:nodes', 'system:authenticated'];
+  return ['system:authenticated'];
+}
+
+/** Users kept at most: a busy cluster has some hundreds. */
+const KEEP = 10_000;
+
+/**
+ * Reads the user of events, each distinct one once: the same few users make nearly all requests.
+ * @param groups `unknown`: the source tells no groups, the certain ones are added
+ */
+export function userReader(groups: 'known' | 'unknown'): (event: AuditEvent) => User | null {
+  const seen = new Map<string, User | null>();
+  return (event) => {
+    const text = fieldBytes(event, 'user')!.toString('latin1');
+    const known = seen.get(text);
+    if (known !== undefined) return known;
+    let user = userOf(event);
+    if (user !== null && groups === 'unknown')
+      user = { ...user, groups: [...new Set([...user.groups, ...certainGroups(user.username)])] };
+    if (seen.size >= KEEP) seen.clear();
+    seen.set(text, user);
+    return user;
+  };
+}
