@@ -24,13 +24,13 @@ export interface DemoOptions {
   readonly events?: string;
 }
 
-const DAY = Date.parse('2026-11-20T00:00:00Z');
+const DAY = Date.parse('2026-11-19T00:00:00Z');
 const ACCOUNT = '111122223333';
-/** When the demo's collector runs, as if by cron: at noon, after midnight, and two days later for the recheck. */
+/** When the demo's collector runs, as if by cron: at noon, after midnight, and two days later for the rechecks. */
 const RUNS = [
   { at: DAY + 12 * 3_600_000 + 360_000, what: 'at noon' },
   { at: DAY + 24 * 3_600_000 + 360_000, what: 'after midnight' },
-  { at: DAY + 65.5 * 3_600_000, what: 'a day later, with the recheck of the whole day' },
+  { at: DAY + 89.5 * 3_600_000, what: 'two days later, with the rechecks' },
 ];
 
 interface DemoCluster {
@@ -80,10 +80,10 @@ function serve(emulator: CloudWatchEmulator, cluster: DemoCluster): Sent[] {
 
 function configText(archive: string, endpoint: string, logs: string): string {
   const eks = (name: string, region: string) =>
-    `  - {name: ${name}, provider: eks, region: ${region}, cluster: ${name}, until: 2026-11-21, endpoint: "${endpoint}", auth: none}\n`;
+    `  - {name: ${name}, provider: eks, region: ${region}, cluster: ${name}, until: "2026-11-20T06:00:00Z", endpoint: "${endpoint}", auth: none}\n`;
   return `# Written by "auditkeep demo". The emulated clouds are gone, but status, plan and decode work.
 archive: ${JSON.stringify(archive)}
-collect: {start: 2026-11-20, window: 1h}
+collect: {start: 2026-11-19, window: 1h}
 clusters:
 ${eks('prod-eu', 'eu-central-1')}${eks('prod-us', 'us-east-1')}  - {name: lab, provider: kube, files: ${JSON.stringify(`${logs}/*.log*`)}, until: "2026-11-22T17:00:00Z"}
 `;
@@ -117,7 +117,7 @@ export async function demo(cli: Cli<DemoOptions>): Promise<number> {
     const sent = new Map(clusters.map((cluster) => [cluster.name, serve(emulator, cluster)]));
     const kube = await writeKubeLogs(logs);
     for (const { name, region } of clusters)
-      await out.line(`  ${name.padEnd(8)} ${n(sent.get(name)!.length)} audit records of 2026-11-20 in ${region}`);
+      await out.line(`  ${name.padEnd(8)} ${n(sent.get(name)!.length)} audit records of 2026-11-19 in ${region}`);
     await out.line(
       `  ${'lab'.padEnd(8)} ${n(kube.lines.length)} lines of a kube-apiserver, one log file rotated and gzipped`,
     );
@@ -195,7 +195,7 @@ export async function demo(cli: Cli<DemoOptions>): Promise<number> {
 
 function runLine(summary: ClusterSummary): string {
   const parts = [
-    `${summary.cluster.padEnd(8)} ${n(summary.committed)} windows and rechecks, ${n(summary.written)} events`,
+    `${summary.cluster.padEnd(8)} ${n(summary.committed)} committed (windows and rechecks), ${n(summary.written)} events`,
   ];
   if (summary.duplicate > 0) parts.push(`${n(summary.duplicate)} copies dropped`);
   if (summary.late > 0) parts.push(`${n(summary.late)} that came late`);
@@ -210,7 +210,7 @@ async function tellStory({ out }: Cli<DemoOptions>, archive: string, cluster: De
   await out.line(
     `Somebody was in ${cluster.name} between ${formatTime(facts.first)} and ${formatTime(facts.last)}. Plain lines, plain tools:`,
   );
-  const files = join(archive, `events/cluster=${cluster.name}/date=2026-11-20/*.gz`);
+  const files = join(archive, `events/cluster=${cluster.name}/date=2026-11-19/*.gz`);
   await out.line(
     `  zcat ${files} | grep -F '"${facts.ip}"' | jq -r '[.stageTimestamp,.user.username,.verb,.requestURI,.responseStatus.code]|@tsv'`,
   );
