@@ -120,6 +120,8 @@ describe('scanEvent on real lines', () => {
             parses = false;
           }
         const broken = ['invalid-utf8', 'not-json', 'truncated'];
+        // what comes first in the line: a brace put in can make a member of the body one of the event
+        if (result.not === 'repeated-member') return;
         if (parses) expect(broken).not.toContain(result.not);
         else expect(broken).toContain(result.not);
       }),
@@ -282,6 +284,103 @@ describe('scanEvent on made lines', () => {
     ['not-one-line', '{}\n'],
   ])('refuses as %s: %j', (expected, line) => {
     expect(expectAgreement(Buffer.from(line))).toEqual({ not: expected });
+  });
+
+  it('takes and refuses values as JSON.parse does, in every spelling', () => {
+    const good = [
+      '0',
+      '-0',
+      '10',
+      '1.50',
+      '-0.1',
+      '1e5',
+      '1E+05',
+      '0e-0',
+      '12345678901234567890',
+      'true',
+      'false',
+      'null',
+    ];
+    good.push(
+      '""',
+      '"\\u00eF"',
+      '"\\\\"',
+      '"\\/\\b\\f\\n\\r\\t\\""',
+      '[]',
+      '{}',
+      '[ ]',
+      '{ }',
+      '[0,[{}]]',
+      '{"":{"":[]}}',
+    );
+    const bad = [
+      '',
+      '01',
+      '-01',
+      '00',
+      '-',
+      '+1',
+      '1.',
+      '.5',
+      '1.e1',
+      '1e',
+      '1e+',
+      '1x',
+      '0x1',
+      'NaN',
+      'tru',
+      'truE',
+      'True',
+    ];
+    bad.push(
+      'fals',
+      'xalse',
+      'falsy',
+      'nul',
+      'nulL',
+      '"',
+      '"\\"',
+      '"\\x"',
+      '"\\U0041"',
+      '"\\u00g0"',
+      '"\\u004"',
+      '"\t"',
+      '"\u0000"',
+    );
+    bad.push(
+      '[',
+      ']',
+      '{',
+      '}',
+      '[1,]',
+      '[,1]',
+      '[1 1]',
+      '[1}',
+      '{]',
+      '{"a"}',
+      '{"a":}',
+      '{"a":1,}',
+      '{,}',
+      '{1:1}',
+      '{a:1}',
+    );
+    bad.push('{"a" 1}', '{"a"::1}', '[1]]', '1,2', '1 2', '"a""b"', "'a'", '/**/1', '\u00a01', '\ufeff1', '\f1');
+    const parses = (text: string) => {
+      try {
+        return JSON.parse(text) !== undefined;
+      } catch {
+        return false;
+      }
+    };
+    for (const text of [...good, ...bad]) {
+      expect(parses(text), text).toBe(good.includes(text));
+      const result = expectAgreement(varied({ requestObject: text }));
+      if (parses(text)) expect(fieldBytes(accepted(result), 'requestObject')?.toString()).toBe(text);
+      else expect('not' in result, text).toBe(true);
+      // the same inside of a body, and behind more than 16 bytes
+      for (const body of [`[${text}]`, `{"a":${text}}`, `["${'x'.repeat(20)}",${text},{"b":${text}}]`])
+        expect('not' in expectAgreement(varied({ requestObject: body })), body).toBe(!parses(body));
+    }
   });
 
   it('refuses a line that is not UTF-8, wherever the bytes stand', () => {
