@@ -45,7 +45,9 @@ const program = await build({
   target: 'node22.15',
   chunkNames: 'chunks/[name]-[hash]',
   banner: { js: REQUIRE },
-  // names of classes are in messages
+  // the SDKs' ES modules: smaller, and a lazy import of CommonJS would lose its named exports
+  mainFields: ['module', 'main'],
+  // whole names: those of classes are in messages
   minifySyntax: true,
   minifyWhitespace: true,
   legalComments: 'none',

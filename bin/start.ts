@@ -4,6 +4,9 @@ import { registry } from '../providers/index.ts';
 import { main } from '../src/cli/main.ts';
 import { EXIT } from '../src/errors.ts';
 
+/** Time that open handles get to close when all is done, milliseconds. */
+const GRACE = 2000;
+
 /** Runs the command line of this process and sets its exit code. */
 export async function start(): Promise<void> {
   const stop = new AbortController();
@@ -29,4 +32,6 @@ export async function start(): Promise<void> {
   });
   process.off('SIGINT', onSignal);
   process.off('SIGTERM', onSignal);
+  // a connection that nobody closed must not keep a cron job alive
+  setTimeout(() => process.exit(), GRACE).unref();
 }

@@ -1,13 +1,13 @@
 // `auditkeep decode`: records that a cloud's own tools exported → Events on stdout, the rest counted on stderr.
 
 import { createReadStream } from 'node:fs';
-import { pipeline, Readable } from 'node:stream';
+import { addAbortSignal, pipeline, Readable } from 'node:stream';
 import { createGunzip, createZstdDecompress } from 'node:zlib';
 import { AuditkeepError, ConfigError, EXIT } from '../errors.ts';
 import { scanEvent } from '../event.ts';
 import type { Provider, ProviderRecord } from '../provider.ts';
 import { guard } from '../policy/guard.ts';
-import type { InStream, Run } from './io.ts';
+import type { Cli, Run } from './io.ts';
 import { formatCount } from './output.ts';
 
 /** What became of the records of one file; the JSON output. */
@@ -42,7 +42,7 @@ export const decode: Run<{ secrets: 'redact' | 'keep' }, readonly string[]> = as
   const quiet = cli.options.output === 'json';
   const lines = batch(cli.out.write);
   try {
-    for await (const record of provider.readExport(guarded(unpack(input(file, cli.stdin)), file, counts))) {
+    for await (const record of provider.readExport(guarded(unpack(input(file, cli)), file, counts))) {
       cli.signal.throwIfAborted();
       counts.received++;
       const line = decodeOne(provider, parsed.data, record, cli.options.secrets, counts);
@@ -97,8 +97,10 @@ function add(counts: Record<string, number>, reason: string): void {
   counts[reason] = (counts[reason] ?? 0) + 1;
 }
 
-function input(file: string, stdin: InStream): AsyncIterable<Buffer> {
-  return file === '-' ? (stdin as AsyncIterable<Buffer>) : createReadStream(file, { highWaterMark: 1 << 18 });
+/** Ends with an error when the signal fires, also while it waits for more. */
+function input(file: string, { stdin, signal }: Cli): AsyncIterable<Buffer> {
+  const stream = file === '-' ? (stdin as Readable) : createReadStream(file, { highWaterMark: 1 << 18 });
+  return addAbortSignal(signal, stream);
 }
 
 /** Unzips what begins like gzip or zstd; passes on the rest. */
@@ -155,7 +157,7 @@ function batch(write: (chunk: Buffer) => Promise<void>) {
 
 function unreadable(error: unknown, file: string, counts: DecodeSummary): unknown {
   const code = (error as NodeJS.ErrnoException).code;
-  if (error instanceof AuditkeepError || typeof code !== 'string') return error;
+  if (code === 'ABORT_ERR' || error instanceof AuditkeepError || typeof code !== 'string') return error;
   const what = file === '-' ? 'stdin' : file;
   if (code === 'ENOENT') return new ConfigError(`${what}: no such file`, { cause: error });
   const soFar = `${formatCount(counts.received)} records were decoded before that and are printed`;

@@ -57,7 +57,12 @@ describe('decode', () => {
 
   it('-o json gives the counts alone', async () => {
     const { code, stdout, stderr } = await runCli(['decode', 'kube', file('mixed', `${text}nope\n`), '-o', 'json']);
-    expect(JSON.parse(stdout)).toMatchObject({ received: 5, written: 4, rejected: 1, rejectedByReason: { 'not-json': 1 } });
+    expect(JSON.parse(stdout)).toMatchObject({
+      received: 5,
+      written: 4,
+      rejected: 1,
+      rejectedByReason: { 'not-json': 1 },
+    });
     expect(stderr).toBe('');
     expect(code).toBe(3);
   });
@@ -72,7 +77,11 @@ describe('decode', () => {
   });
 
   it('an empty file has no records', async () => {
-    expect(await runCli(['decode', 'kube', file('empty', '')])).toEqual({ code: 0, stdout: '', stderr: '0 records: 0 events\n' });
+    expect(await runCli(['decode', 'kube', file('empty', '')])).toEqual({
+      code: 0,
+      stdout: '',
+      stderr: '0 records: 0 events\n',
+    });
   });
 
   it('a file that is not there or ends early is an error', async () => {

@@ -19,7 +19,10 @@ describe('help and version', () => {
   });
 
   it.each(names)('%s --help has its options, the global ones and an example', async (name) => {
-    for (const argv of [[name, '--help'], ['help', name]]) {
+    for (const argv of [
+      [name, '--help'],
+      ['help', name],
+    ]) {
       const { code, stdout } = await runCli(argv);
       expect(code).toBe(0);
       expect(stdout).toContain(`Usage: auditkeep ${name}`);
@@ -46,7 +49,10 @@ describe('wrong usage exits 2 and says what was meant', () => {
     [['status', '--log-level', 'loud'], /Allowed choices are debug, info, warn, error, silent/],
     [['status', '-o', 'xml'], /-o xml: "status" prints text or json/],
     [['help', 'nothing'], /unknown command 'nothing'|Usage/],
-    [['status', '--config', '/nowhere/a.yaml'], /no config file \/nowhere\/a\.yaml\n {2}write one with "auditkeep init"/],
+    [
+      ['status', '--config', '/nowhere/a.yaml'],
+      /no config file \/nowhere\/a\.yaml\n {2}write one with "auditkeep init"/,
+    ],
   ])('%j', async (argv, message) => {
     const { code, stdout, stderr } = await runCli(argv);
     expect(stderr).toMatch(message);
@@ -68,7 +74,10 @@ describe('wrong usage exits 2 and says what was meant', () => {
   });
 
   it('global options stand before or after the command', async () => {
-    for (const argv of [['--config', '/nowhere/b.yaml', 'status'], ['status', '--config=/nowhere/b.yaml']])
+    for (const argv of [
+      ['--config', '/nowhere/b.yaml', 'status'],
+      ['status', '--config=/nowhere/b.yaml'],
+    ])
       expect((await runCli(argv)).stderr).toContain('no config file /nowhere/b.yaml');
   });
 });
@@ -78,7 +87,8 @@ describe('errors', () => {
   const failing = (error: Error): Registry => ({
     kube: () => Promise.reject(error),
   });
-  const run = (error: Error, ...more: string[]) => runCli(['decode', 'kube', '-', ...more], { registry: failing(error) });
+  const run = (error: Error, ...more: string[]) =>
+    runCli(['decode', 'kube', '-', ...more], { registry: failing(error) });
 
   it('have the exit code of their class, message and hint', async () => {
     const auth = await run(new AuthError('no permission for logs:FilterLogEvents', { hint: 'add it to the role' }));
@@ -113,7 +123,8 @@ describe('errors', () => {
 
 it('a full disk under stdout is a failure', async () => {
   const stdout = sink();
-  stdout._write = (_chunk, _encoding, done) => done(Object.assign(new Error('ENOSPC: no space left'), { code: 'ENOSPC' }));
+  stdout._write = (_chunk, _encoding, done) =>
+    done(Object.assign(new Error('ENOSPC: no space left'), { code: 'ENOSPC' }));
   const folder = await mkdtemp(join(tmpdir(), 'auditkeep-cli-'));
   await writeFile(join(folder, 'x'), '{}\n');
   const { code, stderr } = await runCli(['decode', 'kube', join(folder, 'x'), '-o', 'json'], { stdout });

@@ -31,7 +31,11 @@ export function sink(tty = false): Writable & { text(): string; bytes(): Buffer 
     },
   });
   const bytes = () => Buffer.concat(chunks);
-  return Object.assign(stream, { bytes, text: () => bytes().toString('utf8'), ...(tty && { isTTY: true, columns: 100 }) });
+  return Object.assign(stream, {
+    bytes,
+    text: () => bytes().toString('utf8'),
+    ...(tty && { isTTY: true, columns: 100 }),
+  });
 }
 
 /** @param argv as typed after `auditkeep` */
