@@ -17,6 +17,8 @@ export interface Attempt {
   readonly resource: string;
   /** A page token was sent with it. */
   readonly token?: boolean;
+  /** Role that is assumed first, if any. */
+  readonly roleArn?: string | undefined;
   /** What to throw for ResourceNotFoundException. */
   readonly missing?: () => Error;
 }
@@ -89,6 +91,12 @@ export function classify(error: unknown, attempt: Attempt, signal: AbortSignal):
     return new AuthError(`AWS doesn't accept the credentials. ${text}`, {
       cause: error,
       hint: 'renew the credentials, or check profile and roleArn of this cluster: `aws sts get-caller-identity` shows who is asking',
+    });
+  // STS says AccessDenied where the other services say AccessDeniedException
+  if (name === 'AccessDenied' && attempt.roleArn !== undefined)
+    return new AuthError(`the role ${attempt.roleArn} can't be assumed: ${message.split('\n')[0]}`, {
+      cause: error,
+      hint: `allow sts:AssumeRole on it to the identity that auditkeep runs under, and let the role's trust policy accept that identity and aws.externalId`,
     });
   if (DENIED.has(name) || status === 401 || status === 403)
     return new AuthError(`not allowed: ${text}`, {

@@ -6,6 +6,14 @@ import type { EksOptions } from './options.ts';
 /** Sent to stand-ins on this machine; they check no signatures. */
 const NOBODY = { accessKeyId: 'AKIALOCALSTANDIN', secretAccessKey: 'none' };
 
+/** A call that hangs must end, whoever makes it. */
+const requestHandler = ({ timeout }: EksOptions) => ({
+  connectionTimeout: Math.min(10_000, timeout),
+  requestTimeout: timeout,
+  throwOnRequestTimeout: true,
+  socketTimeout: timeout,
+});
+
 async function credentials(options: EksOptions, settings: ClusterSettings) {
   const { profile, roleArn, externalId } = options.aws;
   const { endpoint } = settings;
@@ -21,7 +29,12 @@ async function credentials(options: EksOptions, settings: ClusterSettings) {
       RoleSessionName: 'auditkeep',
       ...(externalId !== undefined && { ExternalId: externalId }),
     },
-    clientConfig: { region: options.region, maxAttempts: 1, ...(endpoint !== undefined && { endpoint }) },
+    clientConfig: {
+      region: options.region,
+      maxAttempts: 1,
+      requestHandler: requestHandler(options),
+      ...(endpoint !== undefined && { endpoint }),
+    },
   });
 }
 
@@ -33,12 +46,7 @@ async function clientConfig(options: EksOptions, settings: ClusterSettings) {
     region: options.region,
     // the core is the one owner of retries
     maxAttempts: 1,
-    requestHandler: {
-      connectionTimeout: 10_000,
-      requestTimeout: options.timeout,
-      throwOnRequestTimeout: true,
-      socketTimeout: options.timeout,
-    },
+    requestHandler: requestHandler(options),
     ...(endpoint !== undefined && { endpoint }),
     ...(found !== undefined && { credentials: found }),
   };

@@ -39,12 +39,13 @@ export function connect(settings: ClusterSettings, options: EksOptions, deps: So
   let closed = false;
   let account: Promise<string> | undefined;
   const knownAccount = options.aws.account ?? options.aws.roleArn?.split(':')[4];
-  // for messages only; IAM's wildcard where the account isn't known yet
-  const groupArn = logGroupArn(region, knownAccount ?? '*', logGroup);
+  let accountNow = knownAccount;
+  // for messages; IAM's wildcard where the account isn't known
+  const groupArn = () => logGroupArn(region, accountNow ?? '*', logGroup);
 
   function missingGroup(): ConfigError {
     return new ConfigError(
-      `the log group ${logGroup} doesn't exist in ${region}${knownAccount ? ` of account ${knownAccount}` : ''}`,
+      `the log group ${logGroup} doesn't exist in ${region}${accountNow === undefined ? '' : ` of account ${accountNow}`}`,
       {
         hint:
           `check region, account and logGroup of this cluster; if audit logging was never switched on: aws eks update-cluster-config --region ${region} --name ${cluster} ` +
@@ -61,10 +62,18 @@ export function connect(settings: ClusterSettings, options: EksOptions, deps: So
   ): Promise<T> {
     if (closed) throw new AuditkeepError(`${attempt.action} after close`);
     signal.throwIfAborted();
+    let stop = () => {};
     try {
-      return await run(signal);
+      // looking up credentials knows no signal, so the signal is also waited for here
+      const aborted = new Promise<never>((_, reject) => {
+        stop = () => reject(signal.reason as Error);
+        signal.addEventListener('abort', stop, { once: true });
+      });
+      return await Promise.race([run(signal), aborted]);
     } catch (error) {
-      throw classify(error, attempt, signal);
+      throw classify(error, { ...attempt, roleArn: options.aws.roleArn }, signal);
+    } finally {
+      signal.removeEventListener('abort', stop);
     }
   }
 
@@ -75,6 +84,7 @@ export function connect(settings: ClusterSettings, options: EksOptions, deps: So
       watchDate(command.middlewareStack, deps.onServerDate);
       const answer = await client.send(command, { abortSignal });
       if (answer.Account === undefined) throw new TransientError('sts:GetCallerIdentity answered without an account');
+      accountNow = answer.Account;
       return answer.Account;
     });
   }
@@ -122,7 +132,7 @@ export function connect(settings: ClusterSettings, options: EksOptions, deps: So
   }
 
   async function auditLogging(signal: AbortSignal): Promise<Pick<Visible, 'logging' | 'notes'>> {
-    const attempt = { action: 'eks:DescribeCluster', resource: clusterArn(region, knownAccount ?? '*', cluster) };
+    const attempt = { action: 'eks:DescribeCluster', resource: clusterArn(region, accountNow ?? '*', cluster) };
     try {
       return await call(attempt, signal, async (abortSignal) => {
         const { sdk, client } = await clients.eks();
@@ -196,7 +206,7 @@ export function connect(settings: ClusterSettings, options: EksOptions, deps: So
     async fetchPage(query, token, signal): Promise<Page> {
       const attempt: Attempt = {
         action: 'logs:FilterLogEvents',
-        resource: groupArn,
+        resource: groupArn(),
         token: token !== undefined,
         missing: missingGroup,
       };
@@ -219,7 +229,7 @@ export function connect(settings: ClusterSettings, options: EksOptions, deps: So
         const page = parsePage(body);
         if (page.next !== undefined && page.next === token)
           throw new StaleTokenError(
-            `${attempt.action} on ${groupArn} gave the page token back that was sent: the walk goes in a circle`,
+            `${attempt.action} on ${groupArn()} gave the page token back that was sent: the walk goes in a circle`,
           );
         // pages come in the order of event time
         const last = page.records.at(-1)?.time;
