@@ -2,7 +2,7 @@
 
 import { fork, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, mkdtempSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { chmod, link, mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -260,8 +260,10 @@ function mountAt(folder: string, options: string): { unmount(): void } | undefin
   const mounted = spawnSync('mount', ['-t', 'tmpfs', '-o', options, 'auditkeep-test', folder]);
   return mounted.status === 0 ? { unmount: () => void spawnSync('umount', ['-l', folder]) } : undefined;
 }
-const probe = mountAt(mkdtempSync(join(tmpdir(), 'auditkeep-mount-')) + '/x', 'size=64k');
+const mountFolder = mkdtempSync(join(tmpdir(), 'auditkeep-mount-'));
+const probe = mountAt(join(mountFolder, 'x'), 'size=64k');
 probe?.unmount();
+rmSync(mountFolder, { recursive: true });
 
 describe.skipIf(probe === undefined)('real file systems (skipped: only root may mount)', () => {
   test('a full disk: nothing half is left, and it goes on when there is room', async () => {
