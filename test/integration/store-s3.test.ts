@@ -158,6 +158,35 @@ describe('refusals', () => {
       });
   });
 
+  test('a role is assumed, with the refusal of STS told apart from that of S3', async () => {
+    const bucket = await freshBucket();
+    const role = { region: 'us-east-1', roleArn: 'arn:aws:iam::000000000000:role/writer', externalId: 'ours-1' };
+    const proxy = await startFaultProxy({ target: endpoint });
+    await withEnv({ AWS_ENDPOINT_URL_STS: proxy.url }, async () => {
+      const store = await storeIn(`s3://${bucket}`, role);
+      await putText(store, 'events/x', 'x');
+      await putText(store, 'events/y', 'y');
+      expect(await textOf(store, 'events/y')).toBe('y');
+      expect(proxy.seen).toHaveLength(1);
+
+      proxy.setPlan([
+        { fault: { kind: 'status', status: 503 }, times: 1 },
+        { fault: { kind: 'reset' }, times: 1 },
+      ]);
+      const shaky = await storeIn(`s3://${bucket}`, role);
+      await expect(shaky.get('events/x')).rejects.toThrow(TransientError);
+      await expect(shaky.get('events/x')).rejects.toThrow(TransientError);
+      expect(await textOf(shaky, 'events/x')).toBe('x');
+
+      await withEnv({ AWS_SECRET_ACCESS_KEY: 'wrong' }, async () => {
+        const refused = await storeIn(`s3://${bucket}`, role);
+        await expect(refused.get('events/x')).rejects.toThrow(AuthError);
+        await expect(refused.get('events/x')).rejects.toThrow(/sts:AssumeRole was refused for .*role\/writer/);
+      });
+    });
+    await proxy.close();
+  });
+
   const actions: Record<string, (store: Store) => Promise<unknown>> = {
     's3:PutObject': (store) => putText(store, 'events/new', 'x'),
     's3:GetObject': (store) => store.get('events/old'),
