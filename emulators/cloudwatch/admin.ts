@@ -39,7 +39,7 @@ async function putEvents(emulator: CloudWatchEmulator, request: IncomingMessage,
 }
 
 /**
- * `log-groups`, `delete-log-group`, `events?logGroup=…&stream=…` (NDJSON), `clock` ({set} or {advance}), `clusters`, `faults` (an order, or {clear: true}),
+ * `log-groups`, `delete-log-group`, `retention` ({logGroup, days}), `events?logGroup=…&stream=…` (NDJSON), `clock` ({set} or {advance}), `clusters`, `faults` (an order, or {clear: true}),
  * `latency` ({ms}), `limits`, `other-readers` ({perSecond, …}), `policy` ({policy}), `statistics` ({reset}).
  */
 export async function handleAdmin(
@@ -67,6 +67,7 @@ export async function handleAdmin(
 async function control(emulator: CloudWatchEmulator, what: string, body: Record<string, unknown>): Promise<unknown> {
   if (what === 'log-groups') return emulator.createLogGroup(body as never);
   if (what === 'delete-log-group') return emulator.deleteLogGroup(body as never);
+  if (what === 'retention') return emulator.setRetention(body as never, body['days'] as number | undefined);
   if (what === 'clusters') return emulator.setCluster(body as never);
   if (what === 'latency') return emulator.setLatency(Number(body['ms']));
   if (what === 'limits') return emulator.setLimits(body as never);
