@@ -1,20 +1,18 @@
 // The archive in a directory: create-only and compare-and-swap puts that hold across processes and power cuts.
 
-import { constants, createReadStream } from 'node:fs';
-import { type FileHandle, link, lstat, mkdir, open, readdir, realpath, rename, stat, unlink } from 'node:fs/promises';
-import { createHash } from 'node:crypto';
+import { link, lstat, open, readdir, realpath, rename, unlink } from 'node:fs/promises';
 import { dirname, join, relative, resolve } from 'node:path';
 import { Readable } from 'node:stream';
-import { AuditkeepError, ConfigError, ConflictError, TransientError } from '../../errors.ts';
+import { ConfigError, ConflictError, TransientError } from '../../errors.ts';
 import { sha256Hex } from '../hash.ts';
 import { codeOf, fileError } from './file-errors.ts';
 import { checkKey, TEMPORARY } from './key-rules.ts';
+import { chunks, hashFile, makeOne, makeRoot, openObject, syncFolder, vanished, writeBody } from './file-io.ts';
 import { listFolder } from './file-list.ts';
 import { ownName, parseOwner, stateOf } from './owner.ts';
 import type { Body, ObjectHead, PutOptions, Store, StoreDeps } from './store.ts';
 import { LOCK, withLock } from './swap-lock.ts';
 
-const READ = constants.O_RDONLY | constants.O_NOFOLLOW;
 /** Temporary files of other hosts, whose processes can't be asked for, are removed after this long. */
 const STRANGERS_KEPT = 86_400_000;
 
@@ -211,109 +209,6 @@ export function openFileStore(root: string, _deps: StoreDeps): Store {
     check: () => wrap('use', url, check),
     close: () => Promise.resolve(),
   };
-}
-
-/** A temporary file that is gone was taken for a leftover: this run slept for a day. Another attempt writes a new one. */
-function vanished(error: unknown): never {
-  if (codeOf(error) !== 'ENOENT') throw error;
-  throw new TransientError('a temporary file vanished before its object was made', { cause: error });
-}
-
-/** Makes one folder; throws ENOTDIR where a file has its name. */
-async function makeOne(folder: string): Promise<boolean> {
-  try {
-    await mkdir(folder);
-    return true;
-  } catch (error) {
-    if (codeOf(error) !== 'EEXIST') throw error;
-    if (!(await stat(folder)).isDirectory()) throw Object.assign(new Error(folder), { code: 'ENOTDIR', cause: error });
-    return false;
-  }
-}
-
-async function makeRoot(path: string): Promise<void> {
-  try {
-    if (await makeOne(path)) await syncFolder(dirname(path));
-  } catch (error) {
-    if (codeOf(error) !== 'ENOENT' || dirname(path) === path) throw error;
-    await makeRoot(dirname(path));
-    await makeRoot(path);
-  }
-}
-
-/** Puts a folder's entries on disk. Some file systems don't offer this and need it not. */
-async function syncFolder(folder: string): Promise<void> {
-  const handle = await open(folder, 'r').catch((error: unknown) => {
-    // a parent above the archive may be unreadable
-    if (codeOf(error) !== 'EACCES') throw error;
-    return undefined;
-  });
-  try {
-    await handle?.sync();
-  } catch (error) {
-    if (!['EINVAL', 'ENOTSUP', 'ENOSYS', 'EPERM'].includes(codeOf(error) ?? '')) throw error;
-  } finally {
-    await handle?.close();
-  }
-}
-
-/** Opens an object for reading; undefined if there is none. A folder is no object, just as in a bucket. */
-async function openObject(path: string): Promise<FileHandle | undefined> {
-  let handle: FileHandle;
-  try {
-    handle = await open(path, READ);
-  } catch (error) {
-    const code = codeOf(error);
-    if (code === 'ENOENT' || code === 'ENOTDIR') return undefined;
-    throw error;
-  }
-  try {
-    if ((await handle.stat()).isFile()) return handle;
-  } catch (error) {
-    await handle.close();
-    throw error;
-  }
-  await handle.close();
-  return undefined;
-}
-
-async function* chunks(handle: FileHandle, path: string, start: number, end?: number): AsyncGenerator<Buffer> {
-  try {
-    // the stream closes the handle, also when it isn't read to its end
-    yield* handle.createReadStream({ start, ...(end !== undefined && { end: end - 1 }), highWaterMark: 1 << 18 });
-  } catch (error) {
-    throw fileError(error, 'read', path);
-  }
-}
-
-async function hashFile(path: string): Promise<{ readonly size: number; readonly sha256: string } | undefined> {
-  const handle = await openObject(path);
-  if (handle === undefined) return undefined;
-  const digest = createHash('sha256');
-  let size = 0;
-  for await (const chunk of handle.createReadStream({ highWaterMark: 1 << 18 }) as AsyncIterable<Buffer>) {
-    digest.update(chunk);
-    size += chunk.length;
-  }
-  return { size, sha256: digest.digest('hex') };
-}
-
-/** Writes a body and gives the SHA-256 of what was written. */
-async function writeBody(handle: FileHandle, body: Body): Promise<string> {
-  if (Buffer.isBuffer(body)) {
-    await handle.writeFile(body);
-    return sha256Hex(body);
-  }
-  const digest = createHash('sha256');
-  let size = 0;
-  for await (const chunk of createReadStream(body.path, { highWaterMark: 1 << 20 }) as AsyncIterable<Buffer>) {
-    digest.update(chunk);
-    size += chunk.length;
-    await handle.writeFile(chunk);
-  }
-  if (size !== body.size)
-    throw new AuditkeepError(`${body.path} has ${size} bytes instead of ${body.size}; nothing was stored`);
-  return digest.digest('hex');
 }
 
 async function linkProbe(source: string, target: string, url: string): Promise<void> {
