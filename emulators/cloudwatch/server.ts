@@ -17,6 +17,7 @@ import { createClock, type Clock } from './clock.ts';
 import { createFaults, ServiceFault, type FaultKind, type FaultOrder } from './fault.ts';
 import { allows, type PolicyDocument } from './iam.ts';
 import { createLogGroups, type EventInput, type PutResult } from './log-groups.ts';
+import { serviceFault, spoil } from './spoil.ts';
 import { createStatistics, type Call, type Outcome, type Statistics } from './statistics.ts';
 import { createSts, stsError, type Principal, type Role } from './sts.ts';
 import { createThrottle, type Limits } from './throttle.ts';
@@ -113,38 +114,6 @@ export async function startCloudWatchEmulator(options: EmulatorOptions = {}): Pr
     );
   }
 
-  function serviceFault(kind: FaultKind | undefined, principal: Principal, action: string, resource: string): void {
-    if (kind === 'error-500') throw new ServiceFault(500, 'InternalFailure', 'ordered');
-    if (kind === 'error-503') throw new ServiceFault(503, 'ServiceUnavailableException', 'ordered');
-    if (kind === 'throttle') throw new ServiceFault(400, 'ThrottlingException', 'Rate exceeded');
-    if (kind === 'expire-token')
-      throw new ServiceFault(400, 'InvalidParameterException', 'The specified nextToken is invalid.');
-    if (kind === 'access-denied') authorize({ ...principal, policy: { Statement: [] } }, action, resource);
-    if (kind === 'expired-credentials')
-      throw new ServiceFault(400, 'ExpiredTokenException', 'The security token included in the request is expired');
-    if (kind === 'unknown-key')
-      throw new ServiceFault(
-        400,
-        'UnrecognizedClientException',
-        'The security token included in the request is invalid.',
-      );
-  }
-
-  /** Changes a good answer as ordered. */
-  function spoil(kind: FaultKind | undefined, body: Buffer, sent: unknown): Buffer {
-    if (kind === 'cut-body') return body.subarray(0, Math.floor(body.length * 0.6));
-    if (kind === 'not-json') return Buffer.from('<html><body>Bad gateway</body></html>');
-    if (!['repeat-token', 'wrong-stream', 'missing-ingestion-time', 'missing-event-id'].includes(kind ?? ''))
-      return body;
-    const page = JSON.parse(body.toString()) as { events: Record<string, unknown>[]; nextToken?: unknown };
-    if (kind === 'repeat-token') page.nextToken = sent;
-    const victim = page.events[Math.floor(page.events.length / 2)];
-    if (kind === 'wrong-stream' && victim !== undefined) victim['logStreamName'] = 'kube-apiserver-0123456789abcdef';
-    if (kind === 'missing-ingestion-time') delete victim?.['ingestionTime'];
-    if (kind === 'missing-event-id') delete victim?.['eventId'];
-    return Buffer.from(JSON.stringify(page));
-  }
-
   interface Known {
     action: string;
     resource: string;
@@ -228,7 +197,7 @@ export async function startCloudWatchEmulator(options: EmulatorOptions = {}): Pr
         request.socket.resetAndDestroy();
         return;
       }
-      serviceFault(kind, principal, action, resource);
+      serviceFault(kind, () => authorize({ ...principal, policy: { Statement: [] } }, action, resource));
       const { body, events } = known.answer(kind);
       const type = action.startsWith('sts:') ? 'text/xml' : 'application/x-amz-json-1.1';
       if (kind === 'reset-body' || kind === 'hang-body') {
