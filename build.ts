@@ -1,7 +1,8 @@
 // Bundles the program into dist/: nothing to install beside it, SDKs in chunks of their own that load when they are needed.
 
-import { readFile, rm, writeFile } from 'node:fs/promises';
-import { join, relative } from 'node:path';
+import { constants } from 'node:fs';
+import { copyFile, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { basename, dirname, join, relative } from 'node:path';
 import { build, type Metafile, type Plugin } from 'esbuild';
 
 const OUT = 'dist';
@@ -27,6 +28,30 @@ const slimManifest: Plugin = {
   },
 };
 
+/** Files that code opens beside itself (`new URL('./x', import.meta.url)`) go along, into a folder that lies beside every chunk. */
+const assets: Plugin = {
+  name: 'assets',
+  setup({ onLoad }) {
+    onLoad({ filter: /\.ts$/ }, async ({ path }) => {
+      const text = await readFile(path, 'utf8');
+      const copies: Promise<void>[] = [];
+      const contents = text.replace(/new URL\('(\.[^']+)', import\.meta\.url\)/g, (_, file: string) => {
+        const name = basename(file);
+        copies.push(copyAsset(join(dirname(path), file), name));
+        return `new URL('./assets/${name}', import.meta.url)`;
+      });
+      await Promise.all(copies);
+      return copies.length === 0 ? undefined : { contents, loader: 'ts' };
+    });
+  },
+};
+
+async function copyAsset(from: string, name: string): Promise<void> {
+  await mkdir(join(OUT, 'assets'), { recursive: true });
+  // two files of one name must not overwrite each other
+  await copyFile(from, join(OUT, 'assets', name), constants.COPYFILE_EXCL);
+}
+
 /** The entry file stays alone and in old syntax, so that an old Node can read it and say what is missing. */
 const startOutside: Plugin = {
   name: 'start-outside',
@@ -43,7 +68,6 @@ const program = await build({
   format: 'esm',
   platform: 'node',
   target: 'node22.15',
-  chunkNames: 'chunks/[name]-[hash]',
   banner: { js: REQUIRE },
   // the SDKs' ES modules: smaller, and a lazy import of CommonJS would lose its named exports
   mainFields: ['module', 'main'],
@@ -52,7 +76,7 @@ const program = await build({
   minifyWhitespace: true,
   legalComments: 'none',
   metafile: true,
-  plugins: [slimManifest],
+  plugins: [slimManifest, assets],
   logLevel: 'warning',
 });
 

@@ -95,7 +95,7 @@ describe('state', () => {
 
   it('new: nothing was ever collected', () => {
     const { ledger, ...rest } = input('');
-    const { file: _, ...bare } = ledger;
+    const { file: _file, ...bare } = ledger;
     expect(statusOf('x', { ...rest, ledger: bare })).toMatchObject({ state: 'new', gaps: [], due: 0 });
   });
 });

@@ -101,6 +101,13 @@ describe('the installed package', () => {
     expect(plan.stderr).not.toMatch(/unexpected error/);
   });
 
+  it('shows the demo', async () => {
+    const { code, stdout, stderr } = await auditkeep('demo', '--events', '200', '--archive', './demo');
+    expect(stderr).not.toMatch(/error/i);
+    expect(stdout).toContain('every record is accounted for');
+    expect(code).toBe(0);
+  });
+
   it('brings the licences of what is bundled, and the documents', async () => {
     const text = await readFile(join(folder, 'node_modules/auditkeep/dist/THIRD-PARTY-LICENSES.txt'), 'utf8');
     for (const name of ['commander', 'zod', 'yaml', 'pino', 'p-limit', '@aws-sdk/client-s3'])
