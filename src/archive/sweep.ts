@@ -79,6 +79,7 @@ export function scopesSince(cluster: string, date: string): Scope[] {
 /** Removes the strays found there. */
 export async function sweep(scopes: readonly Scope[], deps: SweepDeps): Promise<Swept> {
   const { store, cluster } = deps;
+  deps.log.debug({ cluster }, 'sweep');
   const byManifest = new Map<string, string[]>();
   for (const { prefix, after } of scopes)
     for await (const { key } of store.list(prefix, after)) {

@@ -30,6 +30,7 @@ export async function recheckDay(date: string, ledger: Ledger, context: ClusterC
     .filter((span) => dateOf(span.from) === date)
     .sort((a, b) => a.from - b.from);
   const span = { from: windows[0]!.from, to: windows.at(-1)!.to };
+  context.log.debug({ cluster: context.cluster.name, date }, 'recheck');
   try {
     const limit = pLimit(8);
     const covered = await Promise.all(

@@ -34,6 +34,7 @@ async function walkOnce(source: Source, query: Query, deps: RetryDeps, onPage: O
   for (;;) {
     const page = await coming;
     pages++;
+    deps.log.debug({ records: page.records.length, bytes: page.bytes }, 'page');
     const { next } = page;
     if (next !== undefined) {
       if (seen.has(next)) throw new StaleTokenError('the service gave a page token twice: the walk would not end');

@@ -49,6 +49,7 @@ export function withRetries(store: Store, options: RetryOptions): Store {
 
   const put: Store['put'] = async (key, body, putOptions) => {
     let unclear = false;
+    log.debug({ key }, 'put');
     try {
       return await retry(
         `put ${key}`,
