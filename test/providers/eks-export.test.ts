@@ -1,7 +1,10 @@
 // Files that AWS tools wrote, as `auditkeep decode eks` takes them.
 
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { provider } from '../../providers/eks/index.ts';
+import { scanEvent } from '../../src/event.ts';
 import type { ProviderRecord } from '../../src/provider.ts';
 import { lineOf, members, REAL_LINES } from '../event-lines.ts';
 import { STREAM } from './eks-harness.ts';
@@ -73,6 +76,20 @@ describe('readExport', () => {
   it('an Event with members of an envelope is still an Event', async () => {
     const line = lineOf({ ...members(), message: '"x"', events: '[]' });
     expect(contents(await read(line.toString()))).toEqual([line.toString()]);
+  });
+
+  it('the fixtures give events, a cut one, and one of another stream', async () => {
+    const fixture = (name: string) =>
+      readFileSync(join(import.meta.dirname, '../../providers/eks/fixtures', name), 'utf8');
+    const outcome = (record: ProviderRecord) => {
+      const decoded = provider.decode(record, undefined as never);
+      if (!('event' in decoded)) return decoded;
+      const scan = scanEvent(decoded.event);
+      return 'not' in scan ? scan.not : 'event';
+    };
+    const answer = (await read(fixture('filter-log-events.json'))).map(outcome);
+    expect(answer).toEqual(['event', 'event', 'event', 'event', 'truncated', { skip: 'other-stream' }]);
+    expect((await read(fixture('subscription.json'))).map(outcome)).toEqual(['event', 'event', 'event', 'event']);
   });
 
   it('nothing gives nothing', async () => {
