@@ -46,8 +46,8 @@ export async function* listFolder(root: string, prefix: string, after: string): 
         continue;
       }
       // synchronous: a local stat takes 2 µs, handing it to a thread ten times that, and a ledger has thousands of files
-      const size = lstatSync(`${root}/${key}`, { throwIfNoEntry: false })?.size;
-      if (size !== undefined) yield { key, size };
+      const stat = lstatSync(`${root}/${key}`, { throwIfNoEntry: false });
+      if (stat !== undefined) yield { key, size: stat.size, stamp: `${stat.ino} ${stat.mtimeMs} ${stat.ctimeMs}` };
     }
   } catch (error) {
     throw fileError(error, 'list', join(root, prefix));

@@ -20,7 +20,7 @@ const DAY = 86_400_000;
 // Manifests, checkpoint and tiles are read often and are small: cold classes charge for both.
 const COLD = /^(events|rejects)\//;
 // All that never changes. A partial tile (`….p/<width>`) is replaced by the full one, the checkpoint by the next.
-const LOCKED = /^(events|rejects|ids|ledger|policies)\/|^log\/tile\/(?!.*\.p\/)/;
+const LOCKED = /^(events|rejects|ids|ledger|policies)\/|^log\/(batch|keys)\/|^log\/tile\/(?!.*\.p\/)/;
 
 /** Reads `s3://bucket/prefix`. Throws ConfigError. */
 export function parseS3Url(url: string): { readonly bucket: string; readonly prefix: string } {
@@ -166,7 +166,7 @@ export async function openS3Store(url: string, options: S3Options, deps: StoreDe
     let last = after;
     for (;;) {
       const page = await listPage(keyPrefix, last, 1000);
-      for (const { Key = '', Size = 0 } of page.Contents ?? []) {
+      for (const { Key = '', Size = 0, ETag = '', LastModified } of page.Contents ?? []) {
         const key = decodeKey(Key).slice(root.length);
         // everything rests on the order: a server without it would hide windows or never end
         if (last !== '' && compareKeys(key, last) <= 0)
@@ -174,7 +174,7 @@ export async function openS3Store(url: string, options: S3Options, deps: StoreDe
             hint: 'S3 directory buckets (S3 Express) and some other servers do not: use a general purpose bucket',
           });
         last = key;
-        yield { key, size: Size };
+        yield { key, size: Size, stamp: `${ETag} ${LastModified?.toISOString() ?? ''}` };
       }
       if (page.IsTruncated !== true) return;
       if (page.Contents === undefined)

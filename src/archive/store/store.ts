@@ -19,6 +19,8 @@ export interface PutOptions {
 export interface ObjectInfo {
   readonly key: string;
   readonly size: number;
+  /** Only of `list`: changes whenever the object is written anew (ETag and time, or inode and times); equal means most likely unchanged. */
+  readonly stamp?: string;
 }
 
 export interface ObjectHead extends ObjectInfo {
