@@ -59,6 +59,11 @@ async function runAndReport(
   if (cli.options.output === 'json') for (const line of lines) await cli.out.write(`${line}\n`);
   else await printSummaries(cli, summaries);
   for (const { cluster, notice, errors } of summaries) {
+    if (cli.stderr.isTTY !== true) {
+      // errors were logged when they happened
+      if (notice !== undefined) run.log.warn({ cluster }, notice);
+      continue;
+    }
     if (notice !== undefined) cli.tell(`${cluster}: ${notice}`);
     for (const error of errors) cli.tell(`${cluster}: ${inWords(error)}`);
   }

@@ -1,6 +1,7 @@
 // What a run tells while it goes on: one moving line on a terminal, a log line for each window elsewhere.
 
 import type { RunEvent } from '../collect/context.ts';
+import { AuditkeepError } from '../errors.ts';
 import type { Log } from '../log.ts';
 import type { OutStream } from './io.ts';
 import { formatBytes, formatCount, printable } from './output.ts';
@@ -40,7 +41,11 @@ function logProgress(log: Log): Progress {
 function logFailure(event: RunEvent, log: Log): void {
   if (event.type !== 'failed') return;
   const { cluster, what, windows, error } = event;
-  log.error({ cluster, what, windows, error: error.message }, 'failed; the next run tries again');
+  const hint = error instanceof AuditkeepError ? error.hint : undefined;
+  log.error(
+    { cluster, what, windows, error: error.message, ...(hint !== undefined && { hint }) },
+    'failed; the next run tries again',
+  );
 }
 
 const REDRAW = 100;
@@ -60,7 +65,7 @@ function terminalProgress(stderr: OutStream, log: Log, now: () => number): Progr
     const filled = Math.round((BAR * Math.min(done, due)) / due);
     const bar = `${'█'.repeat(filled)}${'░'.repeat(BAR - filled)}`;
     const line = `${bar} ${done}/${due} windows  ${formatCount(events)} events  ${formatBytes(read)} read  ${what}`;
-    stderr.write(`\r\x1b[K${printable(line).slice(0, Math.max(20, (stderr.columns ?? 80) - 1))}`);
+    stderr.write(`\r\x1b[K${printable(line).slice(0, Math.max(20, (stderr.columns || 80) - 1))}`);
   };
   return {
     onEvent(event) {

@@ -142,7 +142,9 @@ describe('collect', () => {
       errors: [{ name: 'ConfigError', message: expect.stringContaining('one.log') }],
     });
     expect(two).toMatchObject({ cluster: 'two', committed: 5, errors: [] });
-    expect(stderr).toMatch(/^one: .*one\.log/m);
+    expect(jsonLines(stderr)).toContainEqual(
+      expect.objectContaining({ level: 'error', cluster: 'one', error: expect.stringContaining('one.log') }),
+    );
   });
 
   it('says so when the summary can’t be written, and that the run is done', async () => {
