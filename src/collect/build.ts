@@ -189,13 +189,22 @@ export function createBuilder(cluster: string, name: string, deps: BuildDeps): B
     write(event, leafHash(event.line));
   }
 
+  /** A record that brings the decoder down is a reject like others, not the end of the run. */
+  function decode(record: ProviderRecord): Decoded {
+    try {
+      return deps.decode(record);
+    } catch {
+      return { reject: 'decoder-failed' };
+    }
+  }
+
   return {
     counts,
     dates,
     add(record, fingerprint) {
       counts.received++;
       ids.add(fingerprint);
-      const decoded = deps.decode(record);
+      const decoded = decode(record);
       // a skipped record must not make an audit event of equal content a duplicate
       if ('skip' in decoded) {
         counts.skipped++;

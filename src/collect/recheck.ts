@@ -14,7 +14,7 @@ import { fingerprintOf } from './build.ts';
 import type { ClusterContext, Outcome } from './context.ts';
 import { describeManifest } from './describe.ts';
 import { builderFor, look } from './scan.ts';
-import { restarting, walk } from './walk.ts';
+import { createWalk, restarting, type Walk } from './walk.ts';
 
 interface Covered {
   readonly name: string;
@@ -43,29 +43,45 @@ export async function recheckDay(date: string, ledger: Ledger, context: ClusterC
         }),
       ),
     );
-    return await restarting(() => attempt(name, span, covered, ledger, context), context.reading);
+    const open = covered.filter((one) => !one.manifest.final);
+    const query = open.length === 0 ? undefined : queryOf(open, context);
+    const walk = query && createWalk(context.source, query, context.reading);
+    return await restarting(
+      () => attempt({ name, span, covered, open, query, walk }, ledger, context),
+      context.reading,
+    );
   } catch (error) {
     context.signal.throwIfAborted();
     return { name, span, error: error as Error };
   }
 }
 
-async function attempt(
-  name: string,
-  span: Span,
-  covered: Covered[],
-  ledger: Ledger,
-  context: ClusterContext,
-): Promise<Outcome> {
-  const open = covered.filter((one) => !one.manifest.final);
+function queryOf(open: readonly Covered[], context: ClusterContext): Query {
+  return {
+    arrival: { from: open[0]!.span.from, to: open.at(-1)!.span.to },
+    lateness: context.lateness.recheck,
+  };
+}
+
+interface Task {
+  readonly name: string;
+  readonly span: Span;
+  readonly covered: readonly Covered[];
+  /** Those of `covered` that are to be looked at again. */
+  readonly open: readonly Covered[];
+  /** Absent where `open` is empty. */
+  readonly query: Query | undefined;
+  readonly walk: Walk | undefined;
+}
+
+async function attempt(task: Task, ledger: Ledger, context: ClusterContext): Promise<Outcome> {
+  const { name, span, covered, open, query, walk } = task;
   const builder = builderFor(context, name);
   const known = createKnown(open, context);
   try {
     let read: { query: Query; pages: number } | undefined;
-    if (open.length > 0) {
-      const arrival = { from: open[0]!.span.from, to: open.at(-1)!.span.to };
-      const query = { arrival, lateness: context.lateness.recheck };
-      const pages = await walk(context.source, query, context.reading, async (page) => {
+    if (query !== undefined && walk !== undefined) {
+      const pages = await walk.run(async (page) => {
         context.scratch.budget.force(page.bytes);
         try {
           await known.load(page.records);

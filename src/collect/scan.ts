@@ -12,7 +12,7 @@ import type { ClusterContext, Outcome, Seen } from './context.ts';
 import { describeManifest } from './describe.ts';
 import type { Scan } from './plan.ts';
 import { callProvider } from './retry.ts';
-import { restarting, walk } from './walk.ts';
+import { createWalk, restarting, type Walk } from './walk.ts';
 
 /** What a new scan waits for in the budget before it opens: pages in hand and first blocks. */
 const ROOM = 8 << 20;
@@ -49,20 +49,21 @@ export async function runScan(scan: Scan, context: ClusterContext): Promise<Outc
   const query: Query = { arrival: { from: windows[0]!.from, to: windows.at(-1)!.to }, lateness };
   try {
     await context.scratch.budget.room(ROOM, context.signal);
-    return await restarting(() => attempt(scan, query, context), context.reading);
+    const walk = createWalk(context.source, query, context.reading);
+    return await restarting(() => attempt(scan, query, walk, context), context.reading);
   } catch (error) {
     context.signal.throwIfAborted();
     return windows.map((span) => ({ name: windowName(span), span, error: error as Error }));
   }
 }
 
-async function attempt(scan: Scan, query: Query, context: ClusterContext): Promise<Outcome[]> {
+async function attempt(scan: Scan, query: Query, walk: Walk, context: ClusterContext): Promise<Outcome[]> {
   const { budget } = context.scratch;
   const { windows } = scan;
   const length = windows[0]!.to - windows[0]!.from;
   const builders = windows.map((span) => builderFor(context, windowName(span)));
   try {
-    const pages = await walk(context.source, query, context.reading, async (page) => {
+    const pages = await walk.run(async (page) => {
       budget.force(page.bytes);
       try {
         for (const record of page.records) {

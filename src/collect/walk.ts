@@ -7,33 +7,59 @@ import { callProvider, type RetryDeps } from './retry.ts';
 /** Called for each page in order. Nothing is held back: the next page waits until it resolves. */
 export type OnPage = (page: Page) => Promise<void>;
 
-/**
- * Walks all pages of a query. Resolves with their number when the walk is complete, and only then.
- * Throws StaleTokenError where it must start again from the beginning: what `onPage` has taken must be thrown away then.
- */
-export async function walk(source: Source, query: Query, deps: RetryDeps, onPage: OnPage): Promise<number> {
-  try {
-    return await walkOnce(source, query, deps, onPage);
-  } catch (error) {
-    if (!(error instanceof WindowTooLargeError)) throw error;
-    const { from, to } = query.arrival;
-    const middle = Math.floor((from + to) / 2);
-    if (middle === from) throw error;
-    deps.log.debug({ from, to, error: error.message }, 'too much for one query; halving it');
-    const first = await walk(source, { ...query, arrival: { from, to: middle } }, deps, onPage);
-    return first + (await walk(source, { ...query, arrival: { from: middle, to } }, deps, onPage));
-  }
+/** The walk over one query, which may become several: what the service finds too large is halved, and stays halved when the walk starts again. */
+export interface Walk {
+  /**
+   * Walks all pages. Resolves with their number when the walk is complete, and only then.
+   * Throws StaleTokenError where it must start again from the beginning: what `onPage` has taken must be thrown away then.
+   */
+  run(onPage: OnPage): Promise<number>;
 }
 
-async function walkOnce(source: Source, query: Query, deps: RetryDeps, onPage: OnPage): Promise<number> {
+export function createWalk(source: Source, query: Query, deps: RetryDeps): Walk {
+  const queries: Query[] = [query];
+
+  /** Puts the two halves of a query in its place. Throws the error itself where there is nothing left to halve. */
+  function halve(i: number, error: WindowTooLargeError): void {
+    const { arrival } = queries[i]!;
+    const middle = Math.floor((arrival.from + arrival.to) / 2);
+    if (middle === arrival.from) throw error;
+    deps.log.debug({ ...arrival, error: error.message }, 'too much for one query; halving it');
+    const half = (from: number, to: number) => ({ ...queries[i]!, arrival: { from, to } });
+    queries.splice(i, 1, half(arrival.from, middle), half(middle, arrival.to));
+  }
+
+  return {
+    async run(onPage) {
+      let pages = 0;
+      for (let i = 0; i < queries.length;) {
+        let taken = 0;
+        try {
+          await walkOnce(source, queries[i]!, deps, async (page) => {
+            taken++;
+            await onPage(page);
+          });
+          pages += taken;
+          i++;
+        } catch (error) {
+          if (!(error instanceof WindowTooLargeError)) throw error;
+          halve(i, error);
+          // pages of the whole were taken already, and the halves would bring their records again
+          if (taken > 0) throw new StaleTokenError('a query proved too large on the way', { cause: error });
+        }
+      }
+      return pages;
+    },
+  };
+}
+
+async function walkOnce(source: Source, query: Query, deps: RetryDeps, onPage: OnPage): Promise<void> {
   const seen = new Set<string>();
   const fetch = (token: string | undefined) =>
     callProvider('page', () => source.fetchPage(query, token, deps.signal), deps);
-  let pages = 0;
   let coming = fetch(undefined);
   for (;;) {
     const page = await coming;
-    pages++;
     deps.log.debug({ records: page.records.length, bytes: page.bytes }, 'page');
     const { next } = page;
     if (next !== undefined) {
@@ -43,7 +69,7 @@ async function walkOnce(source: Source, query: Query, deps: RetryDeps, onPage: O
       coming.catch(() => undefined); // awaited at the top of the loop, unless this page fails first
     }
     await onPage(page);
-    if (next === undefined) return pages;
+    if (next === undefined) return;
   }
 }
 
@@ -52,11 +78,13 @@ const MOST_RESTARTS = 4;
 
 /** Runs `attempt` again when its walk lost its place. `attempt` starts from nothing each time. */
 export async function restarting<T>(attempt: () => Promise<T>, deps: Pick<RetryDeps, 'log'>): Promise<T> {
-  for (let restarts = 1; ; restarts++) {
+  for (let restarts = 0; ;) {
     try {
       return await attempt();
     } catch (error) {
       if (!(error instanceof StaleTokenError)) throw error;
+      // halving comes to an end by itself
+      if (!(error.cause instanceof WindowTooLargeError)) restarts++;
       if (restarts > MOST_RESTARTS)
         throw new TransientError(`the page walk lost its place ${restarts} times: ${error.message}`, { cause: error });
       deps.log.warn({ restarts, error: error.message }, 'the page walk starts again; nothing lost');
