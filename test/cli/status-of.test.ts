@@ -95,7 +95,8 @@ describe('state', () => {
 
   it('new: nothing was ever collected', () => {
     const { ledger, ...rest } = input('');
-    const { file: _file, ...bare } = ledger;
+    const bare: { -readonly [K in keyof Ledger]: Ledger[K] } = { ...ledger };
+    delete bare.file;
     expect(statusOf('x', { ...rest, ledger: bare })).toMatchObject({ state: 'new', gaps: [], due: 0 });
   });
 });
