@@ -4,5 +4,6 @@ import type { Registry } from '../src/provider.ts';
 
 export const registry: Registry = {
   eks: async () => (await import('./eks/index.ts')).provider,
+  gke: async () => (await import('./gke/index.ts')).provider,
   kube: async () => (await import('./kube/index.ts')).provider,
 };
