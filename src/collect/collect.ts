@@ -22,7 +22,7 @@ import { addStart, begin, checkSame, firstWindow } from './begin.ts';
 import { putOnce } from './build.ts';
 import type { Clock } from './clock.ts';
 import type { ClusterContext, Outcome, RunEvent } from './context.ts';
-import { createLimiters } from './limiter.ts';
+import { createLimiters, type Sleep } from './limiter.ts';
 import { type Plan, plan } from './plan.ts';
 import { recheckDay } from './recheck.ts';
 import { callProvider } from './retry.ts';
@@ -49,6 +49,8 @@ export interface RunInput {
   readonly only?: Span;
   readonly shard?: { readonly index: number; readonly of: number };
   emit(event: RunEvent): void;
+  /** How limiters and retries wait; in real time when absent. */
+  readonly sleep?: Sleep;
 }
 
 /** What a run did for one cluster; the run summary of the command line. */
@@ -113,7 +115,7 @@ export async function collect(input: RunInput): Promise<ClusterSummary[]> {
     input,
     scratch: createScratch(directory, createBudget(input.config.collect.memory)),
     scans: pLimit(input.config.collect.parallel),
-    limiters: createLimiters(),
+    limiters: createLimiters(input.sleep),
     policyStored: () =>
       (storing ??= putOnce(
         input.store,
@@ -132,7 +134,7 @@ export async function collect(input: RunInput): Promise<ClusterSummary[]> {
 
 /** What collect would do; writes nothing. */
 export async function planOnly(input: RunInput): Promise<ClusterPlan[]> {
-  const limiters = createLimiters();
+  const limiters = createLimiters(input.sleep);
   return Promise.all(
     input.clusters.map(async (cluster) => {
       const opened = open(cluster, input, limiters);
@@ -185,6 +187,7 @@ function open(cluster: Cluster, input: RunInput, limiters: Shared['limiters']): 
     limiter: limiters({ key: `asking ${cluster.name}`, ...ASKING }),
     log,
     signal,
+    sleep: input.sleep,
   };
   return { source, asking };
 }
@@ -334,7 +337,12 @@ async function collectOpened(cluster: Cluster, opened: Opened, shared: Shared): 
       log,
       signal,
       scratch: shared.scratch,
-      reading: { limiter: shared.limiters(await callProvider('quota', () => source.quota(), asking)), log, signal },
+      reading: {
+        limiter: shared.limiters(await callProvider('quota', () => source.quota(), asking)),
+        log,
+        signal,
+        sleep: input.sleep,
+      },
       asking,
       lateness: latenessOf(cluster, source),
       configSha256: sha256Hex(Buffer.from(config.canonical)),

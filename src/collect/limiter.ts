@@ -1,6 +1,11 @@
 // One limiter per quota key (rule 12): evenly spaced calls, slower after throttling, and back up when the service allows.
 
-import { setTimeout as sleep } from 'node:timers/promises';
+import { setTimeout as wait } from 'node:timers/promises';
+
+/** Waits; rejects when the signal aborts. */
+export type Sleep = (ms: number, signal: AbortSignal) => Promise<void>;
+
+export const inRealTime: Sleep = (ms, signal) => wait(ms, undefined, { signal });
 
 export interface Limiter {
   /** Waits for the next free slot. Rejects when the signal aborts. */
@@ -21,7 +26,12 @@ const SLOWEST = 0.2;
  * @param perSecond calls that the quota allows
  * @param burst calls that may go out at once after a pause
  */
-export function createLimiter(perSecond: number, burst = 1, now: () => number = () => performance.now()): Limiter {
+export function createLimiter(
+  perSecond: number,
+  burst = 1,
+  now: () => number = () => performance.now(),
+  sleep: Sleep = inRealTime,
+): Limiter {
   let rate = perSecond;
   let next = 0;
   let changed = now();
@@ -40,7 +50,7 @@ export function createLimiter(perSecond: number, burst = 1, now: () => number = 
       // what was not used is kept, up to the burst
       const slot = Math.max(at - ((burst - 1) * 1000) / rate, next);
       next = slot + 1000 / rate;
-      if (slot > at) await sleep(slot - at, undefined, { signal });
+      if (slot > at) await sleep(slot - at, signal);
     },
     throttled(pause = 0) {
       const at = now();
@@ -52,12 +62,12 @@ export function createLimiter(perSecond: number, burst = 1, now: () => number = 
 }
 
 /** Limiters by quota key, shared by all clusters of a run. */
-export function createLimiters(): (quota: { key: string; perSecond: number; burst?: number }) => Limiter {
+export function createLimiters(sleep?: Sleep): (quota: { key: string; perSecond: number; burst?: number }) => Limiter {
   const limiters = new Map<string, Limiter>();
   return ({ key, perSecond, burst }) => {
     let limiter = limiters.get(key);
     if (limiter === undefined) {
-      limiter = createLimiter(perSecond, burst);
+      limiter = createLimiter(perSecond, burst, undefined, sleep);
       limiters.set(key, limiter);
     }
     return limiter;

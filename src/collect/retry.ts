@@ -1,9 +1,8 @@
 // The one owner of retries for calls to providers: page by page, with growing random pauses.
 
-import { setTimeout as sleep } from 'node:timers/promises';
 import { ThrottledError, TransientError } from '../errors.ts';
 import type { Log } from '../log.ts';
-import type { Limiter } from './limiter.ts';
+import { inRealTime, type Limiter, type Sleep } from './limiter.ts';
 
 const FIRST_PAUSE = 250;
 const LONGEST_PAUSE = 20_000;
@@ -16,10 +15,13 @@ export interface RetryDeps {
   readonly limiter: Limiter;
   readonly log: Log;
   readonly signal: AbortSignal;
+  /** How to wait; in real time when absent. */
+  readonly sleep?: Sleep | undefined;
 }
 
 /** Calls until it succeeds, a fault stays, or an error says that someone else must act. `what` names the call in the log. */
 export async function callProvider<T>(what: string, call: () => Promise<T>, deps: RetryDeps): Promise<T> {
+  const { sleep = inRealTime } = deps;
   let faults = 0;
   let throttlings = 0;
   const begin = performance.now();
@@ -43,7 +45,7 @@ export async function callProvider<T>(what: string, call: () => Promise<T>, deps
           'a call failed and is tried again; nothing lost',
         );
       } else throw error;
-      await sleep(pause, undefined, { signal: deps.signal });
+      await sleep(pause, deps.signal);
     }
   }
 }

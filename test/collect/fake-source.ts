@@ -80,14 +80,18 @@ export function fakeProvider(log: FakeLog): Provider {
         const found = log.records
           .filter((r) => r.visibleAt <= log.now && r.time >= span.from && r.time < span.to && r.time >= oldest)
           .filter((r) => log.reads === 'wide' || (r.arrival >= query.arrival.from && r.arrival < query.arrival.to))
-          .sort((a, b) => a.time - b.time);
-        const from = token === undefined ? 0 : Number(token);
-        const records: ProviderRecord[] = found.slice(from, from + log.pageSize);
-        const next = from + log.pageSize;
+          .map((record) => ({ record, order: log.records.indexOf(record) }))
+          .sort((a, b) => a.record.time - b.record.time || a.order - b.order);
+        // a position, not an offset: what can be found from now on moves nothing
+        const [time = -Infinity, order = -1] = token?.split(':').map(Number) ?? [];
+        const rest = found.filter((one) => one.record.time > time || (one.record.time === time && one.order > order));
+        const page = rest.slice(0, log.pageSize);
+        const last = page.at(-1);
+        const records: ProviderRecord[] = page.map((one) => one.record);
         return {
           records,
           bytes: records.reduce((n, r) => n + r.content.length, 0),
-          ...(next < found.length && { next: String(next) }),
+          ...(last !== undefined && rest.length > page.length && { next: `${last.record.time}:${last.order}` }),
         };
       },
       close: async () => undefined,

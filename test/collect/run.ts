@@ -45,7 +45,8 @@ export async function fakeConfig(log: FakeLog, options: RunOptions = {}): Promis
 export async function run(store: Store, log: FakeLog, options: RunOptions = {}): Promise<ClusterSummary> {
   const config = await fakeConfig(log, options);
   const signal = options.signal ?? new AbortController().signal;
-  const retrying = withRetries(store, { signal, log: silentLog, sleep: async () => undefined });
+  const sleep = async () => undefined;
+  const retrying = withRetries(store, { signal, log: silentLog, sleep });
   const [summary] = await collect({
     config,
     clusters: config.clusters as Cluster[],
@@ -55,6 +56,7 @@ export async function run(store: Store, log: FakeLog, options: RunOptions = {}):
     signal,
     version: options.version ?? 'auditkeep test',
     emit: options.emit ?? (() => undefined),
+    sleep,
     ...(options.only !== undefined && { only: options.only }),
   });
   return summary!;
