@@ -45,8 +45,11 @@ export interface Builder {
   readonly counts: Readonly<Manifest['counts']>;
   /** Days of parts and rejects that this builder may have put, for the sweep. */
   readonly dates: ReadonlySet<string>;
-  /** SHA-256 that a record's fingerprint is cut from: of its id, or of its content where there is none. */
-  add(record: ProviderRecord, fingerprint: Digest): void;
+  /**
+   * @param fingerprint SHA-256 that the record's fingerprint is cut from: of its id, or of its content where there is none
+   * @param window start of the window that the record arrived in, where a manifest answers for several: a copy in another window is none (rule 8)
+   */
+  add(record: ProviderRecord, fingerprint: Digest, window?: number): void;
   /** Resolves when what was handed to thread pool and store so far is done: to be awaited page by page. */
   settle(): Promise<void>;
   /** Ends all parts and puts them. The manifest may be committed when this has resolved. */
@@ -201,7 +204,7 @@ export function createBuilder(cluster: string, name: string, deps: BuildDeps): B
   return {
     counts,
     dates,
-    add(record, fingerprint) {
+    add(record, fingerprint, window) {
       counts.received++;
       ids.add(fingerprint);
       const decoded = decode(record);
@@ -212,7 +215,7 @@ export function createBuilder(cluster: string, name: string, deps: BuildDeps): B
         return;
       }
       const leaf = record.id === undefined ? fingerprint : leafHash(record.content);
-      if (!contents.add(leaf)) {
+      if (!contents.add(window === undefined ? leaf : digestOf(`${window} ${leaf}`))) {
         counts.duplicate++;
         return;
       }

@@ -87,7 +87,7 @@ async function attempt(task: Task, ledger: Ledger, context: ClusterContext): Pro
           await known.load(page.records);
           for (const record of page.records) {
             const fingerprint = fingerprintOf(record);
-            if (known.isNew(record, fingerprint)) builder.add(record, fingerprint);
+            if (known.isNew(record, fingerprint)) builder.add(record, fingerprint, known.windowOf(record));
           }
           await builder.settle();
         } finally {
@@ -195,6 +195,8 @@ function createKnown(windows: readonly Covered[], context: ClusterContext) {
         budget.give(bytes.length);
       }
     },
+    /** Start of the window that it arrived in. */
+    windowOf: (record: ProviderRecord) => first + indexOf(record) * length,
     /** Of a window that is looked at, and not counted there. */
     isNew(record: ProviderRecord, fingerprint: Digest): boolean {
       const fingerprints = loaded.get(indexOf(record));

@@ -76,6 +76,8 @@ export interface Trouble {
   readonly faults: number;
   /** The process dies at this call: from there on nothing has an effect any more. Half of the deaths come after the effect. */
   readonly diesAt?: number;
+  /** Awaited before each call. */
+  before?(): Promise<void>;
 }
 
 /** What a run that was killed sees of its own calls. */
@@ -84,13 +86,14 @@ export class Dead extends Error {
 }
 
 /** The store as one run reaches it. */
-export function troubled(store: Store, { random, faults, diesAt = Infinity }: Trouble): Store {
+export function troubled(store: Store, { random, faults, diesAt = Infinity, before }: Trouble): Store {
   let calls = 0;
   async function call<T>(what: string, work: () => Promise<T>): Promise<T> {
-    calls++;
+    const mine = ++calls;
+    await before?.();
     const late = random() < 0.5;
-    if (calls > diesAt) throw new Dead(what);
-    if (calls === diesAt) {
+    if (mine > diesAt) throw new Dead(what);
+    if (mine === diesAt) {
       if (late) await work().catch(() => undefined);
       throw new Dead(what);
     }
