@@ -1,0 +1,276 @@
+// Pages of a window from Log Analytics, and what Azure says of the cluster's audit log.
+
+import {
+  AuditkeepError,
+  ConfigError,
+  ThrottledError,
+  TransientError,
+  type ClusterSettings,
+  type Horizon,
+  type Page,
+  type Query,
+  type Source,
+  type SourceDeps,
+  type Span,
+  type Visible,
+} from '../../src/provider.ts';
+import { type Attempt, classifyAnswer, classifyError } from './classify.ts';
+import { type Answer, createClients } from './client.ts';
+import { advance, begin, type Cursor, formatCursor, parseCursor, pieceAt, shrink } from './cursor.ts';
+import { answerColumns, BUCKETS, type Feed, feedName, FEEDS, feedsQuery, pageQuery, probeQuery } from './kql.ts';
+import { diagnosticSettings, type Setting, tablePlan, type TablePlan } from './management.ts';
+import type { AksOptions } from './options.ts';
+import { readRows, toRecords } from './page.ts';
+import { inSlot } from './slots.ts';
+
+const MINUTE = 60_000;
+const DAY = 24 * 60 * MINUTE;
+/** Azure sets TimeGenerated to the time of arrival where it is more than 2 days older or 1 day ahead. */
+const LATENESS = 3 * DAY;
+const MAX_AHEAD = DAY;
+/** What one answer should hold at most, bytes: the service's own limit is 64 MB, and several are in memory at once. */
+const ANSWER_BYTES = 16_000_000;
+
+/** The service's own time-out begins before ours, so that it can say that a query took too long. Seconds. */
+const waitOf = (timeout: number) => Math.max(1, Math.min(600, Math.floor(timeout / 1000) - 20));
+
+/** Feeds that the options allow. One alone needs no looking. */
+export function allowedFeeds({ table, category }: AksOptions): Feed[] {
+  return FEEDS.filter(
+    (f) => (table === 'auto' || f.table === table) && (category === 'auto' || f.category === category),
+  );
+}
+
+/** @throws nothing: connections and SDKs come with the first call */
+export function connect(settings: ClusterSettings, options: AksOptions, deps: SourceDeps): Source {
+  const clients = createClients(options, settings, deps.onServerDate);
+  const { workspace, azure, cloud } = options;
+  const resource = options.resource.toLowerCase();
+  const feeds = allowedFeeds(options);
+  const who = settings.auth === 'none' ? 'none' : `${azure.tenantId ?? ''}:${azure.clientId ?? azure.credential}`;
+  const quotaKey = `azure:${cloud}:${settings.endpoint ?? ''}:${who}:query`;
+  let closed = false;
+
+  /** Runs one call with the signal and the errors of the contract. */
+  async function call<T>(attempt: Attempt, signal: AbortSignal, run: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    if (closed) throw new AuditkeepError(`${attempt.action} after close`);
+    signal.throwIfAborted();
+    const timeout = AbortSignal.timeout(options.timeout);
+    const either = AbortSignal.any([signal, timeout]);
+    let stop = () => {};
+    try {
+      // neither looking up credentials nor a torn zipped body hears the signal, so it is also waited for here
+      const aborted = new Promise<never>((_, reject) => {
+        stop = () => reject(either.reason as Error);
+        either.addEventListener('abort', stop, { once: true });
+      });
+      return await Promise.race([run(either), aborted]);
+    } catch (error) {
+      if (timeout.aborted && !signal.aborted)
+        throw new TransientError(`${attempt.action} in ${attempt.resource}: no answer within ${options.timeout} ms`);
+      throw classifyError(error, attempt, signal);
+    } finally {
+      either.removeEventListener('abort', stop);
+    }
+  }
+
+  const bounds = ({ arrival, lateness }: Query): Span => ({
+    from: Math.max(0, arrival.from - lateness),
+    to: arrival.to + MAX_AHEAD,
+  });
+
+  const attemptOf = (table: string): Attempt => ({
+    action: `query ${table}`,
+    resource: `workspace ${workspace}`,
+    permission: `Microsoft.OperationalInsights/workspaces/query/read and …/query/${table}/read on the workspace`,
+  });
+
+  const ask = (table: string, text: string, times: Span, signal: AbortSignal): Promise<Answer> =>
+    inSlot(quotaKey, options.queriesAtOnce, signal, () =>
+      call(attemptOf(table), signal, (either) => clients.query(text, times, waitOf(options.timeout), either)),
+    );
+
+  /** The feeds that a window is read from, where the config leaves it open. */
+  async function chooseFeeds(query: Query, signal: AbortSignal): Promise<{ feeds: Feed[]; bytes: number }> {
+    const times = bounds(query);
+    const answer = await ask('the audit tables', feedsQuery(resource, times, query.arrival), times, signal);
+    if (answer.status !== 200)
+      throw classifyAnswer(answer, attemptOf('the audit tables')) ?? new TransientError('counting rows took too long');
+    const read = readRows(answer.text, ['Feed', 'Rows']);
+    if ('tooMuch' in read) throw new TransientError(`counting rows: ${read.tooMuch}`);
+    const withRows = feeds.filter((feed) =>
+      read.rows.some(([name, rows]) => name === feedName(feed) && Number(rows) > 0),
+    );
+    const whole = withRows.filter(({ category }) => category === 'kube-audit');
+    return { feeds: whole.length > 0 ? whole : withRows, bytes: answer.text.length };
+  }
+
+  let probed = false;
+
+  /** Is there such a table? Asked once, so that a wrong config fails before the first window does. */
+  async function probe(signal: AbortSignal): Promise<void> {
+    if (probed) return;
+    const tables = [...new Set(feeds.map(({ table }) => table))];
+    const now = { from: deps.now() - MINUTE, to: deps.now() };
+    const answer = await ask(tables.join(', '), probeQuery(tables), now, signal);
+    if (answer.status !== 200)
+      throw classifyAnswer(answer, attemptOf(tables[0]!)) ?? new TransientError('looking for the tables took too long');
+    probed = true;
+  }
+
+  async function readPiece(query: Query, cursor: Cursor, signal: AbortSignal): Promise<Page> {
+    const piece = pieceAt(cursor, query.arrival);
+    const { table } = piece.feed;
+    const times = bounds(query);
+    const answer = await ask(table, pageQuery(piece, resource, times, options.pageRows), times, signal);
+    let tooMuch = 'the query took too long';
+    if (answer.status === 200) {
+      const read = readRows(answer.text, answerColumns(table));
+      if (!('tooMuch' in read) && read.rows.length < options.pageRows) {
+        const records = toRecords(read.rows, table, piece.arrival);
+        const bytes = Buffer.byteLength(answer.text);
+        const fill = Math.max(records.length / options.pageRows, bytes / ANSWER_BYTES);
+        const next = advance(cursor, query.arrival, fill);
+        return { records, bytes, ...(next !== undefined && { next: formatCursor(next) }) };
+      }
+      tooMuch = 'tooMuch' in read ? read.tooMuch : `more than ${options.pageRows - 1} rows`;
+    } else {
+      const error = classifyAnswer(answer, attemptOf(table));
+      if (error !== undefined) throw error;
+    }
+    // nothing of it is used: an answer that was cut doesn't say where
+    const next = shrink(cursor, query.arrival);
+    if (next === undefined) throw cannotSplit(table, cursor, tooMuch, answer.status);
+    deps.log.debug({ table, at: cursor.at, size: cursor.size, tooMuch }, 'too much for one query; asking for less');
+    return { records: [], bytes: answer.text.length, next: formatCursor(next) };
+  }
+
+  function cannotSplit(table: string, { at }: Cursor, tooMuch: string, status: number): Error {
+    const where = `${table}, arrival ${new Date(at).toISOString()}: ${tooMuch}`;
+    if (status === 504) return new TransientError(where);
+    return new AuditkeepError(`${where}, though only one millisecond and one hash value of ${BUCKETS} was asked for`, {
+      hint: 'thousands of rows are the same in every column, or the service cuts whatever is asked: try the query of the manifest in the portal, raise pageRows, or read the storage account',
+    });
+  }
+
+  /** The setting that feeds the workspace of the config, as far as can be told. */
+  const ownSettings = (list: readonly Setting[]) =>
+    list.filter(({ dedicated, categories }) =>
+      feeds.some((f) => (f.table !== 'AzureDiagnostics') === dedicated && categories.includes(f.category)),
+    );
+
+  async function settingsNow(signal: AbortSignal): Promise<Setting[] | { readonly unknown: string }> {
+    const attempt: Attempt = {
+      action: 'list diagnostic settings',
+      resource: options.resource,
+      permission: 'Microsoft.Insights/diagnosticSettings/read on the cluster',
+    };
+    try {
+      return await call(attempt, signal, (either) => diagnosticSettings(options, clients, either));
+    } catch (error) {
+      if (closed || signal.aborted || error instanceof TransientError || error instanceof ThrottledError) throw error;
+      return { unknown: error instanceof Error ? error.message : String(error) };
+    }
+  }
+
+  function notesOf(list: readonly Setting[]): string[] {
+    const notes: string[] = [];
+    const sent = new Set(list.flatMap(({ categories }) => categories));
+    if (sent.size === 2)
+      notes.push(
+        'kube-audit and kube-audit-admin are both on: kube-audit holds all that the other does, which costs money for nothing',
+      );
+    if (sent.size === 1 && sent.has('kube-audit-admin'))
+      notes.push('only kube-audit-admin is on: gets and lists, also of secrets, are not observable');
+    const own = list.filter(({ categories }) => categories.some((c) => feeds.some((f) => f.category === c)));
+    if (new Set(own.map(({ dedicated }) => dedicated)).size === 2)
+      notes.push(
+        'the log is sent to AzureDiagnostics and to a table of its own: it is paid twice, and with table: auto read twice',
+      );
+    return notes;
+  }
+
+  async function plans(signal: AbortSignal): Promise<TablePlan[]> {
+    const list = await settingsNow(signal);
+    if ('unknown' in list) return [];
+    const found: TablePlan[] = [];
+    for (const { workspace: id, dedicated, categories } of ownSettings(list)) {
+      const tables = new Set(
+        feeds
+          .filter((f) => (f.table !== 'AzureDiagnostics') === dedicated && categories.includes(f.category))
+          .map(({ table }) => table),
+      );
+      for (const table of tables) {
+        const attempt = {
+          action: `describe ${table}`,
+          resource: id,
+          permission: 'Microsoft.OperationalInsights/workspaces/tables/read',
+        };
+        const plan = await call(attempt, signal, (either) => tablePlan(id, table, clients, either));
+        if (plan === undefined) continue;
+        if (plan.plan !== 'Analytics')
+          throw new ConfigError(`the table ${table} is on the ${plan.plan} plan, which this API can't query`, {
+            hint: `az monitor log-analytics workspace table update --workspace-name … --name ${table} --plan Analytics; or read the cluster's storage account or Event Hub`,
+          });
+        found.push(plan);
+      }
+    }
+    return found;
+  }
+
+  return {
+    settle: 15 * MINUTE,
+    lateness: { first: LATENESS, recheck: LATENESS, max: 30 * DAY },
+    reads: 'exact',
+    bounds,
+
+    quota: () => Promise.resolve({ key: quotaKey, perSecond: options.callsPerSecond }),
+
+    describe(query) {
+      const shown =
+        feeds.length === 1
+          ? pageQuery(
+              { feed: feeds[0]!, arrival: query.arrival, buckets: { from: 0, to: BUCKETS } },
+              resource,
+              bounds(query),
+              options.pageRows,
+            )
+          : feedsQuery(resource, bounds(query), query.arrival);
+      return { action: 'query', workspace, resource, tables: feeds.map(feedName).join(','), kql: shown };
+    },
+
+    identity: () => Promise.resolve(`azure:${workspace.toLowerCase()}:${resource}`),
+
+    async horizon(signal): Promise<Horizon> {
+      await probe(signal);
+      if (options.retention !== undefined)
+        return { at: deps.now() - options.retention, because: 'retention', retention: options.retention };
+      const retentions = (await plans(signal)).flatMap(({ retention }) => retention ?? []);
+      if (retentions.length === 0) return { because: 'unknown' };
+      const retention = Math.max(...retentions);
+      return { at: deps.now() - retention, because: 'retention', retention };
+    },
+
+    async visible(signal): Promise<Visible> {
+      const sources = feeds.map((feed) => `${workspace}/${feedName(feed)}`);
+      const list = await settingsNow(signal);
+      if ('unknown' in list)
+        return { sources, logging: 'unknown', notes: [`the diagnostic settings couldn't be asked: ${list.unknown}`] };
+      return { sources, logging: ownSettings(list).length > 0 ? 'on' : 'off', notes: notesOf(list) };
+    },
+
+    async fetchPage(query, token, signal): Promise<Page> {
+      const { arrival } = query;
+      if (token !== undefined) return readPiece(query, parseCursor(token, arrival), signal);
+      if (feeds.length === 1) return readPiece(query, begin(feeds, arrival), signal);
+      const chosen = await chooseFeeds(query, signal);
+      if (chosen.feeds.length === 0) return { records: [], bytes: chosen.bytes };
+      return { records: [], bytes: chosen.bytes, next: formatCursor(begin(chosen.feeds, arrival)) };
+    },
+
+    close() {
+      closed = true;
+      return Promise.resolve();
+    },
+  };
+}
