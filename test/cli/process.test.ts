@@ -13,6 +13,8 @@ const PROGRAM = join(import.meta.dirname, '../../bin/auditkeep.ts');
 
 function start(argv: readonly string[], nodeArgv: readonly string[] = []) {
   const child = spawn(process.execPath, [...nodeArgv, PROGRAM, ...argv], { stdio: 'pipe' });
+  // a child that is stopped leaves unread what was written to it
+  child.stdin.on('error', () => {});
   const done = Promise.all([once(child, 'close'), text(child.stdout), text(child.stderr)]).then(
     ([[code, signal], stdout, stderr]) => ({
       code: code as number | null,
