@@ -57,7 +57,7 @@ export interface Page {
 
 /** What became of one record. Reasons are stable kebab-case words; they are counted in the manifest. */
 export type Decoded =
-  /** `line`: the Event as one line of JSON without line end; the very content where the provider hands out Events. */
+  /** `line`: the Event as one line of JSON without line end; the very content where the provider hands out Events. If it is cut, the core salvages what it can from it. */
   | { readonly event: Buffer; readonly scan?: ScanResult }
   /** Not an audit event of this cluster. */
   | { readonly skip: string }
@@ -146,6 +146,8 @@ export interface ClusterSettings {
 /** A provider: how records of one kind of cluster are fetched and decoded. Default export of `providers/<name>/index.ts` as `provider`. */
 export interface Provider<Options = unknown> {
   readonly name: string;
+  /** `unknown`: its records don't tell the groups of users, so policy rules on groups may be undecidable. */
+  readonly groups?: 'known' | 'unknown';
   /** The options this provider adds to a cluster in the config. Unknown keys are errors. */
   readonly options: z.ZodType<Options>;
   /** Opens no connection yet. Called once per cluster and run. */

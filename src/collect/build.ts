@@ -11,7 +11,8 @@ import type { Scratch } from '../archive/spool.ts';
 import type { Store } from '../archive/store/store.ts';
 import { ConflictError, TamperError } from '../errors.ts';
 import { type AuditEvent, fieldBytes, scanEvent } from '../event.ts';
-import { guard } from '../policy/guard.ts';
+import type { ApplyPolicy } from '../policy/apply.ts';
+import type { Redactor } from '../policy/redact.ts';
 import type { Decoded, ProviderRecord } from '../provider.ts';
 import { cutPrefix, salvage } from '../salvage.ts';
 
@@ -19,8 +20,10 @@ export interface BuildDeps {
   readonly store: Store;
   readonly scratch: Scratch;
   readonly compression: Compression;
-  /** `redact`: bodies of Secrets and token requests go (rule 10). */
-  readonly secrets: 'redact' | 'keep';
+  /** Policy and secrets guard (rule 10). */
+  readonly apply: ApplyPolicy;
+  /** Absent: nothing is redacted. */
+  readonly redact?: Redactor;
   /** Rejects keep the whole record. */
   readonly rawRejects: boolean;
   decode(record: ProviderRecord): Decoded;
@@ -34,6 +37,9 @@ export type Built = Pick<
   | 'skippedByReason'
   | 'rejectedByReason'
   | 'lowered'
+  | 'undecided'
+  | 'unattained'
+  | 'redacted'
   | 'byLevel'
   | 'byStage'
   | 'byVerb'
@@ -47,9 +53,10 @@ export interface Builder {
   readonly dates: ReadonlySet<string>;
   /**
    * @param fingerprint SHA-256 that the record's fingerprint is cut from: of its id, or of its content where there is none
+   * @param apply the policy of the record's own window, where it isn't that of the builder (recheck)
    * @param window start of the window that the record arrived in, where a manifest answers for several: a copy in another window is none (rule 8)
    */
-  add(record: ProviderRecord, fingerprint: Digest, window?: number): void;
+  add(record: ProviderRecord, fingerprint: Digest, window?: number, apply?: ApplyPolicy): void;
   /** Resolves when what was handed to thread pool and store so far is done: to be awaited page by page. */
   settle(): Promise<void>;
   /** Ends all parts and puts them. The manifest may be committed when this has resolved. */
@@ -95,7 +102,11 @@ export function createBuilder(cluster: string, name: string, deps: BuildDeps): B
   const counts = { received: 0, written: 0, duplicate: 0, dropped: 0, skipped: 0, rejected: 0, salvaged: 0 };
   const skippedByReason: Counter = new Map();
   const rejectedByReason: Counter = new Map();
+  const droppedByRule: Counter = new Map();
   const lowered: Counter = new Map();
+  const undecided: Counter = new Map();
+  const unattained: Counter = new Map();
+  let redacted = 0;
   const byLevel: Counter = new Map();
   const byStage: Counter = new Map();
   const byVerb: Counter = new Map();
@@ -168,7 +179,8 @@ export function createBuilder(cluster: string, name: string, deps: BuildDeps): B
     if (part.writer.contentBytes >= PART_BYTES) seal(event.date);
   }
 
-  function reject(record: ProviderRecord, reason: string): void {
+  /** @param text what the provider took for the Event; its beginning is kept */
+  function reject(record: ProviderRecord, reason: string, text = record.content): void {
     counts.rejected++;
     count(rejectedByReason, reason);
     const date = dateOf(record.arrival);
@@ -178,14 +190,14 @@ export function createBuilder(cluster: string, name: string, deps: BuildDeps): B
       openRejects.set(date, writer);
       dates.add(date);
     }
-    writer.add(rejectLine(record, reason, deps.rawRejects));
+    writer.add(rejectLine(record, reason, text, deps.rawRejects));
     if (writer.contentBytes >= PART_BYTES) sealRejects(date);
   }
 
   /** What could be saved of a cut record stands in the parts as well (rule 5). */
-  function rejectCut(record: ProviderRecord, reason: string): void {
-    reject(record, reason);
-    const line = salvage(record.content, { at: record.time ?? record.arrival });
+  function rejectCut(record: ProviderRecord, reason: string, text: Buffer): void {
+    reject(record, reason, text);
+    const line = salvage(text, { at: record.time ?? record.arrival });
     const event = line === undefined ? undefined : scanEvent(line);
     if (event === undefined || 'not' in event) return;
     counts.salvaged++;
@@ -204,7 +216,7 @@ export function createBuilder(cluster: string, name: string, deps: BuildDeps): B
   return {
     counts,
     dates,
-    add(record, fingerprint, window) {
+    add(record, fingerprint, window, apply = deps.apply) {
       counts.received++;
       ids.add(fingerprint);
       const decoded = decode(record);
@@ -225,19 +237,24 @@ export function createBuilder(cluster: string, name: string, deps: BuildDeps): B
       }
       const event = decoded.scan ?? scanEvent(decoded.event);
       if ('not' in event) {
-        if (event.not === 'truncated' || endsTruncated(decoded.event)) rejectCut(record, 'truncated');
-        else reject(record, event.not);
+        if (event.not === 'truncated' || endsTruncated(decoded.event)) rejectCut(record, 'truncated', decoded.event);
+        else reject(record, event.not, decoded.event);
         return;
       }
-      let written = event;
-      if (deps.secrets === 'redact') {
-        const guarded = guard(event);
-        if (guarded.lowered) {
-          const again = scanEvent(guarded.line);
-          if ('not' in again) throw new Error(`the secrets guard made a line that is no Event: ${again.not}`);
-          written = again;
-          count(lowered, 'secrets');
-        }
+      const applied = apply(event);
+      if (applied.undecided !== undefined) count(undecided, applied.undecided);
+      if (!applied.kept) {
+        counts.dropped++;
+        count(droppedByRule, applied.droppedBy);
+        return;
+      }
+      if (applied.unattained !== undefined) count(unattained, applied.unattained);
+      if (applied.loweredBy !== undefined) count(lowered, applied.loweredBy);
+      let written = again(event, applied.line);
+      if (deps.redact !== undefined) {
+        const before = written.line;
+        written = again(written, deps.redact(written));
+        if (!written.line.equals(before)) redacted++;
       }
       counts.written++;
       write(written, written.line === record.content ? leaf : leafHash(written.line));
@@ -268,10 +285,13 @@ export function createBuilder(cluster: string, name: string, deps: BuildDeps): B
       }
       return {
         counts: { ...counts },
-        droppedByRule: {},
+        droppedByRule: sorted(droppedByRule),
         skippedByReason: sorted(skippedByReason),
         rejectedByReason: sorted(rejectedByReason),
         lowered: sorted(lowered),
+        ...(undecided.size > 0 && { undecided: sorted(undecided) }),
+        ...(unattained.size > 0 && { unattained: sorted(unattained) }),
+        ...(deps.redact !== undefined && { redacted }),
         byLevel: sorted(byLevel),
         byStage: sorted(byStage),
         byVerb: sorted(byVerb),
@@ -290,6 +310,14 @@ export function createBuilder(cluster: string, name: string, deps: BuildDeps): B
       openRejects.clear();
     },
   };
+}
+
+/** The event of a line that policy or redaction made from it. */
+function again(event: AuditEvent, line: Buffer): AuditEvent {
+  if (line === event.line) return event;
+  const scanned = scanEvent(line);
+  if ('not' in scanned) throw new Error(`policy or redaction made a line that is no Event: ${scanned.not}`);
+  return scanned;
 }
 
 function endsTruncated(content: Buffer): boolean {
@@ -326,8 +354,8 @@ async function storedSha256(store: Store, key: string): Promise<string | undefin
 }
 
 /** One line of rejects/: what is known of the record, and as much of it as may be kept (rule 10). */
-function rejectLine(record: ProviderRecord, reason: string, raw: boolean): Buffer {
-  const kept = raw ? record.content : cutPrefix(record.content);
+function rejectLine(record: ProviderRecord, reason: string, found: Buffer, raw: boolean): Buffer {
+  const kept = raw ? record.content : cutPrefix(found);
   const text = kept.toString('utf8');
   const exact = Buffer.from(text).equals(kept);
   return Buffer.from(
