@@ -2,6 +2,7 @@
 
 import { z } from 'zod';
 import { CLUSTER_NAME } from './archive/keys.ts';
+import { redactSchema } from './policy/redact-config.ts';
 import type { Registry } from './provider.ts';
 import { parseDuration, parseTime } from './time.ts';
 
@@ -97,8 +98,28 @@ export const clusterSchema = z.looseObject({
   recheck: z.strictObject({ after: duration.default(86_400_000), lateness: duration.optional() }).prefault({}),
   silence: duration.default(7_200_000),
   until: fixedTime.optional(),
+  policy: z.string().min(1).optional(),
   endpoint: endpoint.optional(),
   auth: z.literal('none', { error: 'only "none" can be set; leave it out for the usual credentials' }).optional(),
+});
+
+/** Keys and copies of the signed log; keys themselves are read when they are used. */
+export const integritySchema = z.strictObject({
+  key: z.string().min(1).optional(),
+  name: z.string().min(1).optional(),
+  verifiers: z.array(z.string()).default([]),
+  anchor: archive.optional(),
+  witnesses: z
+    .array(z.strictObject({ url: z.url({ protocol: /^https?$/, error: 'expected an http(s) URL' }), key: z.string() }))
+    .default([]),
+  origin: z
+    .string()
+    .regex(/^[^\s+]+$/u, { error: 'an origin has no spaces and no plus sign, such as acme.example/audit' })
+    .optional(),
+  state: z.string().min(1).optional(),
+  kms: z
+    .strictObject({ region: z.string().optional(), endpoint: endpoint.optional(), profile: z.string().optional() })
+    .prefault({}),
 });
 
 export const configSchema = z.strictObject({
@@ -115,15 +136,19 @@ export const configSchema = z.strictObject({
       memory: byteSize.default(96 << 20),
     })
     .prefault({}),
-  policy: z.literal('none', { error: 'only "none" is supported' }).default('none'),
+  policy: z.string().min(1).default('none'),
+  panics: z.enum(['keep', 'policy']).default('keep'),
+  redact: redactSchema.prefault({}),
   secrets: z.enum(['redact', 'keep']).default('redact'),
   rejects: z
     .strictObject({ raw: z.boolean().default(false), maxRatio: z.number().min(0).max(1).default(0.1) })
     .prefault({}),
+  integrity: integritySchema.prefault({}),
   clusters: z.array(clusterSchema).min(1, { error: 'at least one cluster is needed' }),
 });
 
 export type S3Options = z.infer<typeof s3Schema>;
+export type IntegrityOptions = z.infer<typeof integritySchema>;
 
 interface ObjectSchema {
   properties?: Record<string, unknown>;

@@ -1,15 +1,18 @@
 // The config file: read, `${ENV}` expanded, checked with all mistakes shown at once. The only file that reads the environment.
 
 import { readFile } from 'node:fs/promises';
-import { dirname, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { parseDocument } from 'yaml';
 import type { z } from 'zod';
-import { clusterSchema, configSchema, type S3Options } from './config-schema.ts';
+import { clusterSchema, configSchema, type IntegrityOptions, type S3Options } from './config-schema.ts';
 import { ConfigError } from './errors.ts';
+import { BUILT_IN_POLICIES } from './policy/built-in/index.ts';
+import { type ChosenPolicy, chosenPolicy, noPolicy } from './policy/chosen.ts';
+import type { RedactConfig } from './policy/redact-config.ts';
 import type { ClusterSettings, Provider, Registry } from './provider.ts';
 import { parseTime } from './time.ts';
 
-export type { S3Options } from './config-schema.ts';
+export type { IntegrityOptions, S3Options } from './config-schema.ts';
 
 /** One cluster of the config with its provider loaded. */
 export interface Cluster extends ClusterSettings {
@@ -22,6 +25,8 @@ export interface Cluster extends ClusterSettings {
   readonly silence: number;
   /** The cluster was retired: no window from here on, milliseconds since the epoch. */
   readonly until?: number;
+  /** Its own policy, or that of the whole config. */
+  readonly policy: ChosenPolicy;
 }
 
 export interface Config {
@@ -36,9 +41,12 @@ export interface Config {
     readonly parallel: number;
     readonly memory: number;
   };
-  readonly policy: 'none';
+  /** Whether a policy may drop Panic events. */
+  readonly panics: 'keep' | 'policy';
+  readonly redact: RedactConfig;
   readonly secrets: 'redact' | 'keep';
   readonly rejects: { readonly raw: boolean; readonly maxRatio: number };
+  readonly integrity: IntegrityOptions;
   readonly clusters: readonly Cluster[];
   /** What decides the content of windows, as canonical JSON: its digest stands in each manifest. */
   readonly canonical: string;
@@ -66,8 +74,25 @@ export async function loadConfig(file: string, registry: Registry, env: NodeJS.P
   }
   if (bytes.length > MAX_BYTES) throw new ConfigError(`${file} has ${bytes.length} bytes: that is no config file`);
   const config = await parseConfig(bytes.toString('utf8'), registry, env, file);
-  if (config.archive.startsWith('s3://')) return config;
-  return { ...config, archive: resolve(dirname(file), config.archive) };
+  const base = dirname(file);
+  const local = (path: string) => (/^[a-z0-9]+:\/\//.test(path) ? path : resolve(base, path));
+  const { key, anchor, state } = config.integrity;
+  return {
+    ...config,
+    archive: local(config.archive),
+    integrity: {
+      ...config.integrity,
+      ...(key !== undefined && { key: local(key) }),
+      ...(anchor !== undefined && { anchor: local(anchor) }),
+      ...(state !== undefined && { state: local(state) }),
+    },
+  };
+}
+
+/** Where a user's programs keep what they remember; undefined where nothing says (no HOME). */
+export function stateFolder(env: NodeJS.ProcessEnv): string | undefined {
+  const base = env['XDG_STATE_HOME'] || (env['HOME'] ? join(env['HOME'], '.local', 'state') : undefined);
+  return base && join(base, 'auditkeep');
 }
 
 /**
@@ -85,16 +110,23 @@ export async function parseConfig(
   const expanded = expand(raw, env, '', errors);
   const parsed = configSchema.safeParse(expanded, { error: inWords });
   if (!parsed.success) errors.push(...issues(parsed.error));
-  const clusters = await parseClusters((expanded as { clusters?: unknown }).clusters, registry, errors);
-  if (parsed.success) checkEndpoint('s3', parsed.data.s3.endpoint, undefined, errors);
+  const policies = policyChooser(dirname(file), errors);
+  const clusters = await parseClusters(expanded as object, registry, policies, errors);
+  if (parsed.success) {
+    checkEndpoint('s3', parsed.data.s3.endpoint, undefined, errors);
+    checkEndpoint('integrity.kms', parsed.data.integrity.kms.endpoint, undefined, errors);
+  }
   if (!parsed.success || errors.length > 0)
     throw new ConfigError(
       `${file} has ${errors.length === 1 ? 'a mistake' : `${errors.length} mistakes`}:\n${errors.map((e) => `  ${e}`).join('\n')}`,
       { hint: 'config.example.yaml shows every option with its default' },
     );
-  const { archive, s3, compression, collect, policy, secrets, rejects } = parsed.data;
-  const canonical = JSON.stringify({ compression, policy, secrets, rejects });
-  return { archive, s3, compression, collect, policy, secrets, rejects, clusters, canonical };
+  const { archive, s3, compression, collect, panics, redact, secrets, rejects, integrity } = parsed.data;
+  // the key of pseudonyms stays out of it: a digest over a guessable text would help guessing
+  const { key: _, ...users } = redact.users ?? { key: '' };
+  const redacted = { paths: redact.paths, ...(redact.users !== undefined && { users }) };
+  const canonical = JSON.stringify({ compression, panics, redact: redacted, secrets, rejects });
+  return { archive, s3, compression, collect, panics, redact, secrets, rejects, integrity, clusters, canonical };
 }
 
 function readYaml(text: string, file: string): object {
@@ -120,7 +152,14 @@ function readYaml(text: string, file: string): object {
 }
 
 /** The providers' own options are checked even where other parts are wrong: all mistakes are shown at once. */
-async function parseClusters(list: unknown, registry: Registry, errors: string[]): Promise<Cluster[]> {
+async function parseClusters(
+  config: object,
+  registry: Registry,
+  policies: ReturnType<typeof policyChooser>,
+  errors: string[],
+): Promise<Cluster[]> {
+  const { clusters: list, policy: common = 'none' } = config as { clusters?: unknown; policy?: unknown };
+  const fallback = typeof common === 'string' ? await policies('policy', common) : undefined;
   const clusters: Cluster[] = [];
   const seen = new Map<unknown, number>();
   for (const [i, item] of (Array.isArray(list) ? list : []).entries()) {
@@ -144,9 +183,10 @@ async function parseClusters(list: unknown, registry: Registry, errors: string[]
     if (!options.success) errors.push(...issues(options.error, ['clusters', i]));
     const base = clusterSchema.safeParse(item);
     if (!base.success) continue;
-    const { settle, lateness, recheck, silence, until, endpoint, auth } = base.data;
+    const { settle, lateness, recheck, silence, until, policy, endpoint, auth } = base.data;
+    const chosen = policy === undefined ? fallback : await policies(`${path}.policy`, policy);
     checkEndpoint(path, endpoint, auth, errors);
-    if (!options.success) continue;
+    if (!options.success || chosen === undefined) continue;
     clusters.push({
       name: base.data.name,
       provider,
@@ -154,6 +194,7 @@ async function parseClusters(list: unknown, registry: Registry, errors: string[]
       options: options.data,
       recheckAfter: recheck.after,
       silence,
+      policy: chosen,
       ...(settle !== undefined && { settle }),
       ...(lateness !== undefined && { lateness }),
       ...(recheck.lateness !== undefined && { recheckLateness: recheck.lateness }),
@@ -163,6 +204,38 @@ async function parseClusters(list: unknown, registry: Registry, errors: string[]
     });
   }
   return clusters;
+}
+
+/** Loads the policies that a config names, each once; what is wrong with one goes to `errors` under the option's path. */
+function policyChooser(folder: string, errors: string[]) {
+  const loaded = new Map<string, Promise<ChosenPolicy | ConfigError>>();
+  return async (path: string, name: string): Promise<ChosenPolicy | undefined> => {
+    if (!loaded.has(name))
+      loaded.set(
+        name,
+        choosePolicy(name, folder).catch((error: unknown) => error as ConfigError),
+      );
+    const found = await loaded.get(name)!;
+    if (!(found instanceof Error)) return found;
+    errors.push(`${path}: ${found.message.replaceAll('\n', '\n  ')}`);
+    return undefined;
+  };
+}
+
+async function choosePolicy(name: string, folder: string): Promise<ChosenPolicy> {
+  if (name === 'none') return noPolicy;
+  const builtIn = BUILT_IN_POLICIES.get(name);
+  if (builtIn !== undefined) return chosenPolicy(name, builtIn);
+  let bytes: Buffer;
+  try {
+    bytes = await readFile(resolve(folder, name));
+  } catch (error) {
+    throw new ConfigError(
+      `"${name}" is none of none, ${[...BUILT_IN_POLICIES.keys()].join(', ')}, and no file that can be read (${(error as NodeJS.ErrnoException).code})`,
+      { cause: error },
+    );
+  }
+  return chosenPolicy(name, bytes.toString('utf8'));
 }
 
 /** `${NAME}` in values; an unset variable is an error. `$$` stands for a dollar sign. */

@@ -93,8 +93,14 @@ export const manifestSchema = z.strictObject({
   droppedByRule: counts,
   skippedByReason: counts,
   rejectedByReason: counts,
-  /** Events whose bodies were taken away, by what took them: `secrets` (the guard) or a policy rule. */
+  /** Events that were cut down, by what did it: `secrets` (the guard), `rules[3]`, `rules[3].omitManagedFields`, `omitManagedFields`. */
   lowered: counts,
+  /** Events kept at the highest level that may apply, since the source doesn't tell whether this rule matches. */
+  undecided: counts.optional(),
+  /** Events for which this rule asks more than the source recorded. */
+  unattained: counts.optional(),
+  /** Events in which `redact` changed something. */
+  redacted: count.optional(),
   byLevel: counts,
   byStage: counts,
   byVerb: counts,

@@ -16,6 +16,9 @@ import { scopesOfDates, scopesSince, sweep } from '../archive/sweep.ts';
 import type { Cluster, Config } from '../config.ts';
 import { AuditkeepError, AuthError, ConfigError } from '../errors.ts';
 import type { Log } from '../log.ts';
+import { policyFor } from '../policy/apply.ts';
+import type { ChosenPolicy } from '../policy/chosen.ts';
+import { redactorFor } from '../policy/redact.ts';
 import type { Horizon, Source, Span } from '../provider.ts';
 import { formatTime } from '../time.ts';
 import { addStart, begin, checkSame, firstWindow } from './begin.ts';
@@ -26,15 +29,7 @@ import { createLimiters, type Sleep } from './limiter.ts';
 import { type Plan, plan } from './plan.ts';
 import { recheckDay } from './recheck.ts';
 import { callProvider } from './retry.ts';
-import { runScan } from './scan.ts';
-
-/** Until policies exist every event is kept; this text says so in the policy language. */
-export const KEEP_ALL = `# policy: none (every event is kept as the source delivers it)
-apiVersion: audit.k8s.io/v1
-kind: Policy
-rules:
-- level: RequestResponse
-`;
+import { policyOptions, runScan } from './scan.ts';
 
 export interface RunInput {
   readonly config: Config;
@@ -99,8 +94,8 @@ interface Shared {
   readonly scratch: Scratch;
   readonly scans: LimitFunction;
   readonly limiters: ReturnType<typeof createLimiters>;
-  /** Writes the policy text before the first commit, once a run. */
-  policyStored(): Promise<void>;
+  /** Writes the policy's text before the first commit under it, once a run. */
+  storePolicy(policy: ChosenPolicy): Promise<void>;
 }
 
 /** The few calls beside the pages have quotas of their own, and at most ten are made for a walk. */
@@ -110,19 +105,20 @@ const ASKING = { perSecond: 5, burst: 10 };
 export async function collect(input: RunInput): Promise<ClusterSummary[]> {
   await removeOldScratch();
   const directory = await mkdtemp(join(tmpdir(), `auditkeep-${process.pid}-`));
-  let storing: Promise<void> | undefined;
+  const storing = new Map<string, Promise<void>>();
   const shared: Shared = {
     input,
     scratch: createScratch(directory, createBudget(input.config.collect.memory)),
     scans: pLimit(input.config.collect.parallel),
     limiters: createLimiters(input.sleep),
-    policyStored: () =>
-      (storing ??= putOnce(
-        input.store,
-        policyKey(sha256Hex(Buffer.from(KEEP_ALL))),
-        Buffer.from(KEEP_ALL),
-        sha256Hex(Buffer.from(KEEP_ALL)),
-      )),
+    storePolicy: ({ text, sha256 }) => {
+      let put = storing.get(sha256);
+      if (put === undefined) {
+        put = putOnce(input.store, policyKey(sha256), Buffer.from(text), sha256);
+        storing.set(sha256, put);
+      }
+      return put;
+    },
   };
   try {
     await input.store.check();
@@ -327,7 +323,8 @@ async function collectOpened(cluster: Cluster, opened: Opened, shared: Shared): 
   if (due.scans.length > 0 || due.rechecks.length > 0) {
     const identity = await callProvider('identity', () => source.identity(signal), asking);
     checkSame(ledger.file!, { provider: cluster.provider, window: config.collect.window, source: identity });
-    await shared.policyStored();
+    await shared.storePolicy(cluster.policy);
+    const redact = redactorFor(config.redact);
     const context: ClusterContext = {
       cluster,
       source,
@@ -346,7 +343,8 @@ async function collectOpened(cluster: Cluster, opened: Opened, shared: Shared): 
       asking,
       lateness: latenessOf(cluster, source),
       configSha256: sha256Hex(Buffer.from(config.canonical)),
-      policySha256: sha256Hex(Buffer.from(KEEP_ALL)),
+      apply: policyFor(cluster.policy.policy, policyOptions(cluster, config)),
+      ...(redact !== undefined && { redact }),
       version: input.version,
       manifests,
       touched,

@@ -6,6 +6,8 @@ import type { Scratch } from '../archive/spool.ts';
 import type { Store } from '../archive/store/store.ts';
 import type { Cluster, Config } from '../config.ts';
 import type { Log } from '../log.ts';
+import type { ApplyPolicy } from '../policy/apply.ts';
+import type { Redactor } from '../policy/redact.ts';
 import type { Horizon, Source, Span, Visible } from '../provider.ts';
 import type { Clock } from './clock.ts';
 import type { Plan } from './plan.ts';
@@ -51,7 +53,9 @@ export interface ClusterContext {
   readonly asking: RetryDeps;
   readonly lateness: { readonly first: number; readonly recheck: number };
   readonly configSha256: string;
-  readonly policySha256: string;
+  /** The cluster's policy, prepared. */
+  readonly apply: ApplyPolicy;
+  readonly redact?: Redactor;
   /** `auditkeep 0.1.0`. */
   readonly version: string;
   /** Manifests that this run holds, by name. */

@@ -67,7 +67,7 @@ export function describeManifest(context: ClusterContext, d: Description): Manif
       at: formatTime(context.clock.now()),
       by: context.version,
       configSha256: context.configSha256,
-      policySha256: context.policySha256,
+      policySha256: context.cluster.policy.sha256,
     },
     ...d.built,
     counts: { ...counts, ...(d.known !== undefined && { known: d.known }) },

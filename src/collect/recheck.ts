@@ -2,18 +2,20 @@
 
 import pLimit from 'p-limit';
 import { commit } from '../archive/commit.ts';
-import { dateOf, dateOfKey, recheckName, windowName } from '../archive/keys.ts';
+import { dateOf, dateOfKey, policyKey, recheckName, windowName } from '../archive/keys.ts';
 import { type Ledger, readManifest } from '../archive/ledger.ts';
 import { manifestDigest, type Manifest } from '../archive/manifest.ts';
 import { type Digest, FINGERPRINT_BYTES, sha256Hex } from '../archive/hash.ts';
 import { includesKey } from '../archive/sorted-keys.ts';
 import { scopesOfDates, sweep } from '../archive/sweep.ts';
 import { TamperError } from '../errors.ts';
+import { policyFor } from '../policy/apply.ts';
+import { chosenPolicy } from '../policy/chosen.ts';
 import type { ProviderRecord, Query, Span } from '../provider.ts';
 import { fingerprintOf } from './build.ts';
 import type { ClusterContext, Outcome } from './context.ts';
 import { describeManifest } from './describe.ts';
-import { builderFor, look } from './scan.ts';
+import { builderFor, look, policyOptions } from './scan.ts';
 import { createWalk, restarting, type Walk } from './walk.ts';
 
 interface Covered {
@@ -78,6 +80,7 @@ async function attempt(task: Task, ledger: Ledger, context: ClusterContext): Pro
   const { name, span, covered, open, query, walk } = task;
   const builder = builderFor(context, name);
   const known = createKnown(open, context);
+  const policies = await policiesOf(open, context);
   try {
     let read: { query: Query; pages: number } | undefined;
     if (query !== undefined && walk !== undefined) {
@@ -87,7 +90,8 @@ async function attempt(task: Task, ledger: Ledger, context: ClusterContext): Pro
           await known.load(page.records);
           for (const record of page.records) {
             const fingerprint = fingerprintOf(record);
-            if (known.isNew(record, fingerprint)) builder.add(record, fingerprint, known.windowOf(record));
+            if (known.isNew(record, fingerprint))
+              builder.add(record, fingerprint, known.windowOf(record), policies.of(known.manifestOf(record)));
           }
           await builder.settle();
         } finally {
@@ -145,6 +149,27 @@ async function attempt(task: Task, ledger: Ledger, context: ClusterContext): Pro
   }
 }
 
+/** New records pass under the policy that their window was committed under (rule 4): its text is in the archive. */
+async function policiesOf(windows: readonly Covered[], context: ClusterContext) {
+  const { cluster, config, store } = context;
+  const own = cluster.policy.sha256;
+  const prepared = new Map([[own, context.apply]]);
+  for (const sha256 of new Set(windows.map((one) => one.manifest.made.policySha256))) {
+    if (prepared.has(sha256)) continue;
+    const found = await store.get(policyKey(sha256));
+    if (found === undefined || sha256Hex(found.bytes) !== sha256)
+      throw new TamperError(
+        `${store.url}: ${policyKey(sha256)} is ${found === undefined ? 'gone' : 'not what its name says'}`,
+        {
+          hint: 'windows were collected under this policy: restore it from a copy or an earlier version of the object',
+        },
+      );
+    const { policy } = chosenPolicy(policyKey(sha256), found.bytes.toString('utf8'));
+    prepared.set(sha256, policyFor(policy, policyOptions(cluster, config)));
+  }
+  return { of: (manifest: Manifest) => prepared.get(manifest.made.policySha256) };
+}
+
 /** Fingerprints of the windows, loaded as the walk reaches them and given back in the order of their last use. */
 function createKnown(windows: readonly Covered[], context: ClusterContext) {
   const { budget } = context.scratch;
@@ -195,6 +220,8 @@ function createKnown(windows: readonly Covered[], context: ClusterContext) {
         budget.give(bytes.length);
       }
     },
+    /** Manifest of the window that it arrived in; to be asked for new records only. */
+    manifestOf: (record: ProviderRecord): Manifest => byIndex.get(indexOf(record))!.manifest,
     /** Start of the window that it arrived in. */
     windowOf: (record: ProviderRecord) => first + indexOf(record) * length,
     /** Of a window that is looked at, and not counted there. */

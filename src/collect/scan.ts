@@ -5,6 +5,8 @@ import { commit } from '../archive/commit.ts';
 import { dayEnd } from '../archive/coverage.ts';
 import { dateOf, windowName } from '../archive/keys.ts';
 import { AuditkeepError, TransientError } from '../errors.ts';
+import type { Cluster, Config } from '../config.ts';
+import type { PolicyOptions } from '../policy/apply.ts';
 import type { Query, Span } from '../provider.ts';
 import { formatDuration } from '../time.ts';
 import { type Builder, createBuilder, fingerprintOf } from './build.ts';
@@ -31,13 +33,19 @@ export async function look(context: ClusterContext): Promise<Seen> {
   return { horizon, visible };
 }
 
+/** How policies are applied to the events of a cluster. */
+export function policyOptions(cluster: Cluster, config: Config): PolicyOptions {
+  return { secrets: config.secrets, groups: cluster.implementation.groups ?? 'known', panics: config.panics };
+}
+
 export function builderFor(context: ClusterContext, name: string): Builder {
   const { cluster, config, store, scratch } = context;
   return createBuilder(cluster.name, name, {
     store,
     scratch,
     compression: config.compression,
-    secrets: config.secrets,
+    apply: context.apply,
+    ...(context.redact !== undefined && { redact: context.redact }),
     rawRejects: config.rejects.raw,
     decode: (record) => cluster.implementation.decode(record, cluster.options),
   });
