@@ -53,6 +53,8 @@ export interface Page {
    * Only for progress display; absent when not known.
    */
   readonly position?: number;
+  /** Called when nothing of the records is kept any more, and so may be used again what holds their content. Not called where a page failed. */
+  release?(): void;
 }
 
 /** What became of one record. Reasons are stable kebab-case words; they are counted in the manifest. */

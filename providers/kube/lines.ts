@@ -16,15 +16,19 @@ export interface Reading {
   readonly limit: number;
   /** Content read at once, bytes; CHUNK unless a test wants it small. */
   readonly chunk: number;
+  /** Memory of that size, for lines that aren't wanted beyond the next read; else they have memory of their own. */
+  readonly memory?: Buffer | undefined;
 }
+
+/** A record whose arrival is set when it is known; NaN until then. */
+export type Arriving = Omit<ProviderRecord, 'arrival'> & { arrival: number };
 
 /** One line of a file. */
 export interface Line {
   readonly offset: number;
   /** Behind its line end. */
   readonly end: number;
-  /** Its records, without arrival. */
-  readonly records: readonly Omit<ProviderRecord, 'arrival'>[];
+  readonly records: readonly Arriving[];
   /** Event time in milliseconds, of an EventList the latest; NaN if there is none. */
   readonly time: number;
   /** Set for an item of a list that is read piece by piece: the state of the scan before it. */
@@ -51,13 +55,13 @@ export function toLine(content: Buffer, path: string, offset: number, end: numbe
   // a carriage return before the line end belongs to the line end
   if (content[content.length - 1] === 0x0d) content = content.subarray(0, -1);
   const scan = scanEvent(content);
-  if (!('not' in scan))
-    return { offset, end, time: scan.stageTime, records: [{ content, origin: origins.line(path, offset), scan }] };
+  const records = [{ arrival: Number.NaN, content, origin: origins.line(path, offset), scan }];
+  if (!('not' in scan)) return { offset, end, time: scan.stageTime, records };
   if (LIST_OR_CUT.has(scan.not)) {
     const list = listRecords(content, path, offset, limit);
     if (list !== undefined) return { offset, end, ...list };
   }
-  return { offset, end, time: legacyTime(content), records: [{ content, origin: origins.line(path, offset), scan }] };
+  return { offset, end, time: legacyTime(content), records };
 }
 
 /** What a scan says of an EventList whose brackets can be trusted. */
@@ -79,7 +83,7 @@ function listRecords(
     const item = content.subarray(from, to);
     const at = itemEvent(item).time;
     if (at <= limit && !(at <= time)) time = at;
-    return { content: item, origin: origins.item(path, offset, index, list.apiVersion) };
+    return { arrival: Number.NaN, content: item, origin: origins.item(path, offset, index, list.apiVersion) };
   });
   return { records, time };
 }
@@ -106,7 +110,7 @@ export async function readLines(
   const { last, limit } = reading;
   if (list !== undefined) return readItems(reader, offset, list, reading);
   for (let size = reading.chunk; ; size = Math.min(size * 4, MAX_LINE + 1)) {
-    const chunk = await reader.read(offset, size);
+    const chunk = await reader.read(offset, size, size === reading.memory?.length ? reading.memory : undefined);
     const eof = chunk.length < size;
     if (offset === 0 && isPrintedList(size < 400 ? await reader.read(0, 400) : chunk))
       return readItems(reader, 0, newItemState(), reading);
@@ -130,7 +134,7 @@ export async function readLines(
 async function readTooLong(reader: Reader, offset: number, head: Buffer, last: boolean): Promise<Lines> {
   const content = Buffer.from(head.subarray(0, KEPT));
   const line = (to: number, end: number): Lines => {
-    const record = { content, origin: origins.tooLong(reader.path, offset, to - offset) };
+    const record = { arrival: Number.NaN, content, origin: origins.tooLong(reader.path, offset, to - offset) };
     return { lines: [{ offset, end, records: [record], time: Number.NaN }], end, eof: false };
   };
   for (let at = offset + head.length; ;) {
@@ -158,7 +162,7 @@ async function readItems(reader: Reader, offset: number, from: ItemState, readin
       lines.push({
         offset: lines.at(-1)?.end ?? offset,
         end,
-        records: [{ content, origin }],
+        records: [{ arrival: Number.NaN, content, origin }],
         time: itemEvent(content).time,
         list: before,
       });
@@ -203,7 +207,7 @@ async function readTooLongItem(
     at += chunk.length;
     if (begin >= 0 && end < 0 && last && chunk.length < CHUNK) end = at;
     if (end >= 0 && begin >= 0) {
-      const record = { content, origin: origins.tooLong(reader.path, begin, end - begin) };
+      const record = { arrival: Number.NaN, content, origin: origins.tooLong(reader.path, begin, end - begin) };
       const line: Line = { offset, end, records: [record], time: Number.NaN };
       return { lines: [line], end, eof: false, list: after ?? { ...state, begin: -1 } };
     }

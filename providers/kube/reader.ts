@@ -14,8 +14,9 @@ export interface Reader {
   /**
    * Up to `length` bytes from `offset` on; fewer only at the end of what is there now. The bytes are the caller's to keep.
    * Going forward is cheap; going back in a gzip file starts it again.
+   * @param memory where to put them, at least `length` bytes; else memory of their own
    */
-  read(offset: number, length: number): Promise<Buffer>;
+  read(offset: number, length: number, memory?: Buffer): Promise<Buffer>;
   close(): Promise<void>;
 }
 
@@ -45,9 +46,9 @@ export function fileError(error: unknown, path: string): Error {
   return error as Error;
 }
 
-async function readPlain(handle: FileHandle, offset: number, length: number): Promise<Buffer> {
-  // never pooled and never used again: records keep parts of it
-  const buffer = Buffer.allocUnsafeSlow(length);
+async function readPlain(handle: FileHandle, offset: number, length: number, memory?: Buffer): Promise<Buffer> {
+  // never of Node's pool: records keep parts of it
+  const buffer = memory ?? Buffer.allocUnsafeSlow(length);
   let have = 0;
   while (have < length) {
     const { bytesRead } = await handle.read(buffer, have, length - have, offset + have);
@@ -103,7 +104,7 @@ function sequential(start: () => Stream) {
   }
 
   return {
-    async read(offset: number, length: number): Promise<Buffer> {
+    async read(offset: number, length: number, memory?: Buffer): Promise<Buffer> {
       if (running === undefined || offset < begin) restart();
       for (;;) {
         drop(offset);
@@ -115,7 +116,8 @@ function sequential(start: () => Stream) {
           have += next.value.length;
         }
       }
-      const out = Buffer.allocUnsafeSlow(Math.max(0, Math.min(length, begin + have - offset)));
+      const size = Math.max(0, Math.min(length, begin + have - offset));
+      const out = memory?.subarray(0, size) ?? Buffer.allocUnsafeSlow(size);
       let to = 0;
       let from = offset - begin;
       for (const piece of pieces) {
@@ -156,9 +158,9 @@ export async function readerOf(chunks: AsyncIterable<Buffer>, path: string): Pro
     path,
     inode: '',
     gzip: isGzip(head),
-    async read(offset, length) {
+    async read(offset, length, memory) {
       try {
-        return await content.read(offset, length);
+        return await content.read(offset, length, memory);
       } catch (error) {
         throw fileError(error, path);
       }
@@ -190,9 +192,11 @@ export async function openReader(path: string, tolerant = false): Promise<Reader
       path,
       inode: `${dev}:${ino}`,
       gzip: content !== undefined,
-      async read(offset, length) {
+      async read(offset, length, memory) {
         try {
-          return await (content === undefined ? readPlain(opened, offset, length) : content.read(offset, length));
+          return await (content === undefined
+            ? readPlain(opened, offset, length, memory)
+            : content.read(offset, length, memory));
         } catch (error) {
           throw fileError(error, path);
         }

@@ -64,6 +64,8 @@ export function createSource(
   /** Readers between two pages of a walk, by the token that the walk will come back with. */
   const open = new Map<string, Open>();
   let closed = false;
+  /** Memory of pages whose records nobody has any more: fresh megabytes for each would keep the garbage collector busy. */
+  const free: Buffer[] = [];
   /** Last arrival in final files that were walked to their end. */
   const lasts = new Map<string, number>();
 
@@ -138,11 +140,17 @@ export function createSource(
 
   async function readFrom(current: Open, from: Place, query: Query, signal: AbortSignal): Promise<Page> {
     const { file, reader } = current;
+    const memory = free.pop() ?? Buffer.allocUnsafeSlow(chunk);
+    let released = false;
+    const release = () => {
+      if (!released) free.push(memory);
+      released = true;
+    };
     const records: ProviderRecord[] = [];
     let bytes = 0;
     let place: Place | undefined = from;
     let max: number | undefined;
-    const reading = { last: file.final, limit: deps.now() + DAY, chunk };
+    const reading = { last: file.final, limit: deps.now() + DAY, chunk, memory };
     while (place !== undefined && records.length === 0 && bytes < ENOUGH) {
       signal.throwIfAborted();
       const page = await readPage(file, reader, place, query.arrival, reading, signal);
@@ -154,19 +162,19 @@ export function createSource(
     if (place !== undefined) {
       const next = JSON.stringify({ ...place, id: file.id });
       await keepOpen(next, current);
-      return { records, next, bytes, ...(max !== undefined && { position: max }) };
+      return { records, next, bytes, ...(max !== undefined && { position: max }), release };
     }
     if (file.final && max !== undefined && max < query.arrival.to) lasts.set(lastKey(file), max);
     const following = await nextFile(query, file);
     if (following === undefined) {
       await reader.close();
-      return { records, bytes };
+      return { records, bytes, release };
     }
     const next = JSON.stringify({ ...START, id: following.id });
     const opened = await openFile(following);
     await reader.close();
     await keepOpen(next, opened);
-    return { records, next, bytes };
+    return { records, next, bytes, release };
   }
 
   async function horizon(): Promise<Horizon> {

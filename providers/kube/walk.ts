@@ -87,7 +87,11 @@ async function takePage(
   const give = (count: number, arrival: number) => {
     const to = Math.min(lines.length, given + count);
     if (arrival >= span.from && arrival < span.to)
-      for (let i = given; i < to; i++) for (const record of lines[i]!.records) records.push({ ...record, arrival });
+      for (let i = given; i < to; i++)
+        for (const record of lines[i]!.records) {
+          record.arrival = arrival;
+          records.push(record);
+        }
     given = to;
     max = arrival;
   };
@@ -108,7 +112,7 @@ async function takePage(
   if (eof) arrivals.end(fallback);
   else if (given === 0) {
     // not one line of the page has a usable time: go on until one has, keeping nothing
-    const more = await lookAhead(reader, { end, list }, reading, signal, (time, to) => {
+    const more = await lookAhead(reader, { end, list }, { ...reading, memory: undefined }, signal, (time, to) => {
       arrivals.push(time, to);
       return given > 0;
     });

@@ -2,7 +2,7 @@
 
 import { createHash } from 'node:crypto';
 import { createTreeHasher, type Digest } from './hash.ts';
-import { BLOCK_BYTES, type Compression, createCompressor } from './compress.ts';
+import { BLOCK_BYTES, type Compression, createCompressor, roomForBlocks } from './compress.ts';
 import { createSpool, type Scratch } from './spool.ts';
 import type { Body } from './store/store.ts';
 
@@ -43,8 +43,8 @@ export interface PartWriter {
   readonly contentBytes: number;
   /** Adds a line (without line end). `leaf` is its leafHash, for event parts. Copies the bytes. */
   add(line: Buffer, leaf?: Digest): void;
-  /** Resolves when the blocks handed to the thread pool so far are compressed and kept. Rejects if that failed. */
-  settled(): Promise<void>;
+  /** Resolves when the thread pool has room for more blocks. Rejects if one handed over so far could not be kept. */
+  ready(): Promise<void>;
   /** Ends the part. */
   finish(): Promise<Packed>;
   dispose(): Promise<void>;
@@ -61,6 +61,7 @@ export function createPartWriter(compression: Compression, scratch: Scratch): Pa
   let lines = 0;
   let contentBytes = 0;
   let tail: Promise<void> = Promise.resolve();
+  let failed: { readonly error: unknown } | undefined;
   scratch.budget.force(block.length);
 
   function resize(size: number): void {
@@ -89,7 +90,7 @@ export function createPartWriter(compression: Compression, scratch: Scratch): Pa
       stored.update(result);
       await spool.append(result);
     });
-    tail.catch(() => undefined); // reported by settled() and finish()
+    tail.catch((error: unknown) => (failed = { error })); // reported by ready() and finish()
     block = takeBlock(full.length > FIRST_BLOCK ? FULL_BLOCK : FIRST_BLOCK);
     scratch.budget.force(block.length);
     filled = 0;
@@ -113,7 +114,10 @@ export function createPartWriter(compression: Compression, scratch: Scratch): Pa
       if (leaf !== undefined) tree.add(leaf);
       if (filled >= BLOCK_BYTES) flush();
     },
-    settled: () => tail,
+    async ready() {
+      await roomForBlocks();
+      if (failed !== undefined) throw failed.error;
+    },
     async finish() {
       flush();
       await tail;

@@ -81,18 +81,27 @@ const sorted = (counter: Counter) => Object.fromEntries([...counter].sort(([a], 
 
 interface Open {
   readonly writer: PartWriter;
-  first: AuditEvent;
-  last: AuditEvent;
+  first: Staged;
+  last: Staged;
 }
 
+/** An event, or what is left of one: when its stage was, and as written. */
+type Staged = AuditEvent | { readonly stageTime: number; readonly text: string };
+
 /** stageTimestamp as written. */
-function stageText(event: AuditEvent): string {
+function stageText(event: Staged): string {
+  if ('text' in event) return event.text;
   const quoted = fieldBytes(event, 'stageTimestamp')!;
   return quoted.toString('latin1', 1, quoted.length - 1);
 }
 
+/** An event's line lies in the memory of its page, and all of that would be held with it. */
+function withoutLine(event: Staged): Staged {
+  return 'text' in event ? event : { stageTime: event.stageTime, text: stageText(event) };
+}
+
 /** Order of stage time, to the microsecond where both are written in UTC, as the API server does. */
-function isBefore(a: AuditEvent, b: AuditEvent): boolean {
+function isBefore(a: Staged, b: Staged): boolean {
   return a.stageTime === b.stageTime ? stageText(a) < stageText(b) : a.stageTime < b.stageTime;
 }
 
@@ -261,8 +270,12 @@ export function createBuilder(cluster: string, name: string, deps: BuildDeps): B
     },
     async settle() {
       await ids.settle();
-      for (const { writer } of open.values()) await writer.settled();
-      for (const writer of openRejects.values()) await writer.settled();
+      for (const part of open.values()) {
+        part.first = withoutLine(part.first);
+        part.last = withoutLine(part.last);
+        await part.writer.ready();
+      }
+      for (const writer of openRejects.values()) await writer.ready();
       if (failed !== undefined) throw failed;
       if (puts.length > 2) {
         await Promise.all(puts);

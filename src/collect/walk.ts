@@ -69,6 +69,7 @@ async function walkOnce(source: Source, query: Query, deps: RetryDeps, onPage: O
       coming.catch(() => undefined); // awaited at the top of the loop, unless this page fails first
     }
     await onPage(page);
+    page.release?.();
     if (next === undefined) return;
   }
 }
