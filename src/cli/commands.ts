@@ -61,6 +61,12 @@ export function commands(registry: Registry): readonly CommandSpec[] {
           help: 'an EKS cluster, or name:region:cluster where its EKS name differs; repeatable',
           repeats: true,
         },
+        { flags: '--aks <name:workspace:resource>', help: 'an AKS cluster; repeatable', repeats: true },
+        {
+          flags: '--gke <name:project:location>',
+          help: 'a GKE cluster, :cluster behind it where its name differs; repeatable',
+          repeats: true,
+        },
         {
           flags: '--kube <name:files>',
           help: 'audit.log files of a self-managed cluster, as a glob; repeatable',

@@ -13,6 +13,8 @@ import type { Cli, Run } from './io.ts';
 interface InitOptions {
   archive?: string;
   eks?: string[];
+  aks?: string[];
+  gke?: string[];
   kube?: string[];
   start?: string;
   force?: boolean;
@@ -59,31 +61,47 @@ export const init: Run<InitOptions> = async (cli) => {
   return EXIT.done;
 };
 
+/** What init asks for each provider: option, question, and the usual answer (`name`: that of the cluster in the archive). */
+const FIELDS: Readonly<Record<string, readonly (readonly [option: string, question: string, usual: string])[]>> = {
+  eks: [
+    ['region', 'Region', ''],
+    ['cluster', 'Name of the cluster in EKS', 'name'],
+  ],
+  aks: [
+    ['workspace', 'Id of the Log Analytics workspace (customerId)', ''],
+    ['resource', 'Resource id of the cluster (/subscriptions/…/managedClusters/…)', ''],
+  ],
+  gke: [
+    ['project', 'Project id', ''],
+    ['location', 'Region or zone of the cluster', ''],
+    ['cluster', 'Name of the cluster in GKE', 'name'],
+  ],
+  kube: [['files', 'Audit log files', '/var/log/kubernetes/audit/*.log*']],
+};
+
 /** Undefined when no flag says anything: then init asks. */
 function fromFlags(options: InitOptions): Answers | undefined {
-  const eks = (options.eks ?? []).map((text) => eksAnswer(text));
-  const kube = (options.kube ?? []).map((text) => kubeAnswer(text));
-  if (options.archive === undefined && options.start === undefined && eks.length + kube.length === 0) return undefined;
+  const clusters = (['eks', 'aks', 'gke', 'kube'] as const).flatMap((provider) =>
+    (options[provider] ?? []).map((text) => flagAnswer(provider, text)),
+  );
+  if (options.archive === undefined && options.start === undefined && clusters.length === 0) return undefined;
   const missing: string[] = [];
   if (options.archive === undefined) missing.push('--archive');
-  if (eks.length + kube.length === 0) missing.push('a cluster (--eks or --kube)');
+  if (clusters.length === 0) missing.push('a cluster (--eks, --aks, --gke or --kube)');
   if (missing.length > 0)
     throw new ConfigError(`init needs ${missing.join(' and ')} as well; without any flag it asks`);
-  return { archive: options.archive!, start: options.start ?? '-7d', clusters: [...eks, ...kube] };
+  return { archive: options.archive!, start: options.start ?? '-7d', clusters };
 }
 
-function eksAnswer(text: string): ClusterAnswer {
-  const [name, region, cluster, ...rest] = text.split(':');
-  if (!name || !region || rest.length > 0)
-    throw new ConfigError(`--eks ${text}: expected name:region, such as prod:eu-central-1`);
-  return { name, provider: 'eks', region, cluster: cluster || name };
-}
-
-function kubeAnswer(text: string): ClusterAnswer {
-  const colon = text.indexOf(':');
-  if (colon < 1 || colon === text.length - 1)
-    throw new ConfigError(`--kube ${text}: expected name:files, such as "lab:/var/log/kubernetes/audit/*.log*"`);
-  return { name: text.slice(0, colon), provider: 'kube', files: text.slice(colon + 1) };
+/** `name:region:cluster` and the like; the last part may hold colons, and may be left out where it is usually the name. */
+function flagAnswer(provider: string, text: string): ClusterAnswer {
+  const fields = FIELDS[provider]!;
+  const parts = text.split(':');
+  const [name = '', ...rest] = [...parts.slice(0, fields.length), parts.slice(fields.length).join(':')];
+  const values = fields.map(([, , usual], i) => rest[i] || (usual === 'name' ? name : ''));
+  if (name === '' || values.includes(''))
+    throw new ConfigError(`--${provider} ${text}: expected name:${fields.map(([option]) => option).join(':')}`);
+  return { name, provider, ...Object.fromEntries(fields.map(([option], i) => [option, values[i]!])) };
 }
 
 async function ask(cli: Cli<InitOptions>): Promise<Answers> {
@@ -135,15 +153,10 @@ async function ask(cli: Cli<InitOptions>): Promise<Answers> {
 type Question = (text: string, usual: string, wrong: (answer: string) => string | undefined) => Promise<string>;
 
 async function askProvider(provider: string, name: string, question: Question): Promise<ClusterAnswer> {
-  const any = () => undefined;
-  if (provider === 'kube')
-    return { name, provider, files: await question('Audit log files', '/var/log/kubernetes/audit/*.log*', any) };
-  return {
-    name,
-    provider,
-    region: await question('Region', '', any),
-    cluster: await question('Name of the cluster in EKS', name, any),
-  };
+  const answers: [string, string][] = [];
+  for (const [option, text, usual] of FIELDS[provider] ?? [])
+    answers.push([option, await question(text, usual === 'name' ? name : usual, () => undefined)]);
+  return { name, provider, ...Object.fromEntries(answers) };
 }
 
 /** A config with comments, which parses to these answers. */

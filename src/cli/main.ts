@@ -29,7 +29,7 @@ export async function main(io: Io): Promise<number> {
 export function createProgram(io: Io, out: Output, done: (code: number) => void): Command {
   const program = new Command('auditkeep')
     .description(
-      'Kubernetes audit events from EKS and audit.log files into an archive: every event once, nothing lost, provably so.',
+      'Kubernetes audit events from EKS, AKS, GKE and audit.log files into an archive: every event once, nothing lost, provably so.',
     )
     .version(VERSION, '--version', 'print the version')
     .helpOption('-h, --help', 'print help, with examples')

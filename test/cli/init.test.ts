@@ -36,6 +36,40 @@ describe('init', () => {
     ]);
   });
 
+  it('knows every provider', async () => {
+    const file = target();
+    const resource =
+      '/subscriptions/11111111-2222-3333-4444-555555555555/resourceGroups/g/providers/Microsoft.ContainerService/managedClusters/shop';
+    const workspace = '11111111-2222-3333-4444-555555555555';
+    const flags = [
+      '--eks',
+      'a:eu-central-1',
+      '--aks',
+      `b:${workspace}:${resource}`,
+      '--gke',
+      'c:acme-data:europe-west1:data',
+    ];
+    const { code, stderr } = await runCli([
+      'init',
+      '--config',
+      file,
+      '--archive',
+      './a',
+      ...flags,
+      '--kube',
+      'd:/x/*.log',
+    ]);
+    expect(code, stderr).toBe(0);
+    const { clusters } = await loadConfig(file, registry, {});
+    expect(clusters.map((c) => c.provider).sort()).toEqual(Object.keys(registry).sort());
+    expect(clusters.map((c) => c.options)).toMatchObject([
+      { cluster: 'a' },
+      { workspace, resource },
+      { project: 'acme-data', location: 'europe-west1', cluster: 'data' },
+      { files: ['/x/*.log'] },
+    ]);
+  });
+
   it('never overwrites, unless told to', async () => {
     const file = target();
     writeFileSync(file, 'mine');
@@ -50,7 +84,7 @@ describe('init', () => {
   it.each([
     [['--archive', './a'], /needs a cluster/],
     [['--eks', 'p:eu-central-1'], /needs --archive/],
-    [['--archive', './a', '--eks', 'p'], /--eks p: expected name:region/],
+    [['--archive', './a', '--eks', 'p'], /--eks p: expected name:region:cluster/],
     [['--archive', './a', '--kube', ':x'], /--kube :x: expected name:files/],
     [['--archive', './a', '--eks', 'Prod:eu-central-1'], /clusters\[0\]\.name: a cluster name has/],
     [['--archive', './a', '--eks', 'p:nowhere'], /clusters\[0\]\.region/],
