@@ -1,12 +1,11 @@
 // A policy applied to one event: dropped, lowered, or written byte for byte as it came.
 
-import { type AuditEvent, type Level, LEVELS, scanEvent } from '../event.ts';
+import { type AuditEvent, type Level, LEVELS } from '../event.ts';
 import { userReader } from './groups.ts';
 import { isSecretEvent, withoutSecrets } from './guard.ts';
 import { lower } from './lower.ts';
 import { compileMatcher, type Decision } from './match.ts';
 import { type Policy, POLICY_LEVELS } from './policy.ts';
-import type { Redactor } from './redact.ts';
 import { attributesOf } from './request-info.ts';
 
 /** What became of an event. The names in it are keys of the manifest's counts. */
@@ -29,8 +28,6 @@ export type Applied =
       readonly undecided?: string;
       /** The rule asks for more than the source recorded. */
       readonly unattained?: string;
-      /** Redaction changed the line besides. */
-      readonly redacted?: true;
     };
 
 export interface PolicyOptions {
@@ -40,8 +37,6 @@ export interface PolicyOptions {
   readonly groups: 'known' | 'unknown';
   /** `policy`: a rule or stage filter may drop Panic events too, as on the API server. */
   readonly panics: 'keep' | 'policy';
-  /** Applied last, to what is left of an event. */
-  readonly redact?: Redactor | undefined;
 }
 
 export type ApplyPolicy = (event: AuditEvent) => Applied;
@@ -62,24 +57,10 @@ export function ruleName(rule: number): string {
 
 /**
  * Prepares a policy for the events of one cluster. The function is to be called for every event, in any order; it keeps nothing
- * but caches of users, so equal events always come to the same end. Never throws.
- * @param policy undefined: every event is kept, only guard and redaction work
+ * but a cache of users, so equal events always come to the same end. Never throws.
+ * @param policy undefined: every event is kept, only the guard works
  */
 export function policyFor(policy: Policy | undefined, options: PolicyOptions): ApplyPolicy {
-  const decide = decider(policy, options);
-  const { redact } = options;
-  if (redact === undefined) return decide;
-  return (event) => {
-    const applied = decide(event);
-    if (!applied.kept) return applied;
-    const left = applied.line === event.line ? event : scanEvent(applied.line);
-    if ('not' in left) throw new Error(`a lowered event is no event any more (${left.not})`);
-    const line = redact(left);
-    return line === applied.line ? applied : { ...applied, line, redacted: true };
-  };
-}
-
-function decider(policy: Policy | undefined, options: PolicyOptions): ApplyPolicy {
   const guarded = options.secrets === 'redact';
   const isSecret = guarded ? isSecretEvent : () => false;
   if (policy === undefined)

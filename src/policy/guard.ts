@@ -26,7 +26,9 @@ function isSecretResource(resource: string, subresource: string): boolean {
   );
 }
 
-const namesSecret = (path: RequestPath) => isSecretResource(path.resource, path.subresource);
+/** By the parts of the path: the legacy proxy prefix has no subresources, yet what stands there is believed. */
+const namesSecret = ({ parts: [resource = '', , subresource = ''] }: RequestPath) =>
+  isSecretResource(resource, subresource);
 
 /** Does the byte at `i` begin one of the words `sec…`, `tok…`? */
 function beginsWord(line: Buffer, i: number): boolean {

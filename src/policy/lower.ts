@@ -1,9 +1,9 @@
 // An event at a lower level: the line that the API server would have written, cut out of the one it wrote.
 
 import { type AuditEvent, type Field, FIELDS, type Level, LEVELS } from '../event.ts';
-import { walkObject } from '../json.ts';
+import { nameAt, walkObject } from '../json.ts';
 import { managedFieldsEdits } from './managed-fields.ts';
-import { cutMembers, type Edit, type MemberSpan, memberName, splice } from './splice.ts';
+import { cutMembers, type Edit, type MemberSpan, splice } from './splice.ts';
 
 /** The only annotations that the API server itself writes at Request and above but not at Metadata. */
 const PATCH_ANNOTATION = 'patch.webhook.admission.k8s.io/';
@@ -19,7 +19,7 @@ export type CutAnnotation = (from: number, to: number) => boolean;
 function isPatchAnnotation(line: Buffer, from: number, to: number): boolean {
   for (let k = 0; k < PATCH_BYTES.length; k++) {
     const c = line[from + k]!;
-    if (c === 0x5c) return memberName(line, from, to).startsWith(PATCH_ANNOTATION);
+    if (c === 0x5c) return nameAt(line, from, to).startsWith(PATCH_ANNOTATION);
     if (c !== PATCH_BYTES[k]) return false;
   }
   return true;

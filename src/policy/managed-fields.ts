@@ -1,7 +1,7 @@
 // omitManagedFields: takes metadata.managedFields out of a body where the API server would have taken it out of the object.
 
-import { elements, walkObject } from '../json.ts';
-import { cutMembers, type Edit, memberName } from './splice.ts';
+import { elements, nameAt, walkObject } from '../json.ts';
+import { cutMembers, type Edit } from './splice.ts';
 
 const EMPTY = Buffer.from('{}');
 
@@ -17,7 +17,7 @@ function membersOf(bytes: Buffer, from: number, to: number): Map<string, Member>
   if (bytes[from] !== 0x7b) return undefined;
   const members = new Map<string, Member>();
   walkObject(bytes, from, to, (nameFrom, nameTo, valueFrom, valueTo) => {
-    const name = memberName(bytes, nameFrom, nameTo);
+    const name = nameAt(bytes, nameFrom, nameTo);
     if (!members.has(name)) members.set(name, { start: nameFrom - 1, from: valueFrom, to: valueTo });
     return 0;
   });

@@ -2,10 +2,10 @@
 
 import { createHmac } from 'node:crypto';
 import { type AuditEvent, type Field, FIELDS } from '../event.ts';
-import { elements, walkObject } from '../json.ts';
+import { elements, nameAt, walkObject } from '../json.ts';
 import type { RedactConfig, Step } from './redact-config.ts';
 import { attributesOf } from './request-info.ts';
-import { type Edit, memberName, splice } from './splice.ts';
+import { type Edit, splice } from './splice.ts';
 
 /** What stands where a value was. */
 export const REDACTED = '"auditkeep/redacted"';
@@ -40,7 +40,7 @@ function valueEdits(bytes: Buffer, from: number, to: number, paths: readonly Pat
   const rest = (taken: readonly Path[]) => taken.map((path) => path.slice(1));
   if (bytes[from] === 0x7b)
     walkObject(bytes, from, to, (nameFrom, nameTo, valueFrom, valueTo) => {
-      const name = memberName(bytes, nameFrom, nameTo);
+      const name = nameAt(bytes, nameFrom, nameTo);
       valueEdits(bytes, valueFrom, valueTo, rest(paths.filter(([step]) => takesMember(step, name))), edits);
       return 0;
     });
@@ -67,7 +67,7 @@ function patchEdits(bytes: Buffer, from: number, to: number, paths: readonly Pat
     let pointer: string[] = [];
     let value: [number, number] | undefined;
     walkObject(bytes, a, b, (nameFrom, nameTo, valueFrom, valueTo) => {
-      const name = memberName(bytes, nameFrom, nameTo);
+      const name = nameAt(bytes, nameFrom, nameTo);
       if (name === 'value') value = [valueFrom, valueTo];
       if (name === 'path' && bytes[valueFrom] === 0x22)
         pointer = (JSON.parse(bytes.toString('utf8', valueFrom, valueTo)) as string)
@@ -106,7 +106,7 @@ function bodyEdits(event: AuditEvent, paths: readonly Path[]): Edit[] {
   const from = spans[at.annotations]!;
   if (from >= 0)
     walkObject(line, from, spans[at.annotations + 1]!, (nameFrom, nameTo, a, b) => {
-      if (memberName(line, nameFrom, nameTo).startsWith('patch.webhook.admission.k8s.io/'))
+      if (nameAt(line, nameFrom, nameTo).startsWith('patch.webhook.admission.k8s.io/'))
         edits.push({ from: a, to: b, text: MARK });
       return 0;
     });
@@ -162,7 +162,7 @@ function userEdits(event: AuditEvent, pseudonym: (name: string) => string | unde
     if (from < 0) continue;
     const found: { name: string; from: number; to: number }[] = [];
     walkObject(line, from, spans[at[field] + 1]!, (nameFrom, nameTo, a, b) => {
-      found.push({ name: memberName(line, nameFrom, nameTo), from: a, to: b });
+      found.push({ name: nameAt(line, nameFrom, nameTo), from: a, to: b });
       return 0;
     });
     const username = found.findLast(({ name }) => name === 'username');

@@ -9,12 +9,6 @@ export interface Edit {
   readonly text?: Buffer;
 }
 
-/** The name of a member as any decoder reads it. `[from, to)` is the text between the quotes. */
-export function memberName(bytes: Buffer, from: number, to: number): string {
-  const text = bytes.toString('utf8', from, to);
-  return text.includes('\\') ? (JSON.parse(`"${text}"`) as string) : text;
-}
-
 /** A member of an object: `[from, to)` of its value and, where known, the opening quote of its name. */
 export interface MemberSpan {
   readonly start?: number;

@@ -45,6 +45,7 @@ describe('by request URI', () => {
     '/api/v1/watch/namespaces/default/secrets/db',
     '/api/v1/proxy/namespaces/default/secrets/db',
     '/api/v1/watch/secrets',
+    '/api/v1/proxy/namespaces/default/serviceaccounts/builder/token',
     '/api/v1/namespaces/default%2Fsecrets/db',
     '/api/v1/namespaces/default/%73ecrets/db',
     '//api/v1/namespaces/default/secrets/',
