@@ -45,55 +45,110 @@ const entry = createWalker({
   },
 });
 
-type Path = Parameters<typeof entry.from>[0];
+// where each member's place is noted
+const at = {
+  kind: entry.slot('kind'),
+  insertId: entry.slot('insertId'),
+  logName: entry.slot('logName'),
+  timestamp: entry.slot('timestamp'),
+  labels: entry.slot('labels'),
+  split: entry.slot('split'),
+  operationId: entry.slot('operation.id'),
+  first: entry.slot('operation.first'),
+  last: entry.slot('operation.last'),
+  project: entry.slot('resource.labels.project_id'),
+  location: entry.slot('resource.labels.location'),
+  cluster: entry.slot('resource.labels.cluster_name'),
+  payload: entry.slot('protoPayload'),
+  service: entry.slot('protoPayload.serviceName'),
+  method: entry.slot('protoPayload.methodName'),
+  resource: entry.slot('protoPayload.resourceName'),
+  email: entry.slot('protoPayload.authenticationInfo.principalEmail'),
+  subject: entry.slot('protoPayload.authenticationInfo.principalSubject'),
+  selector: entry.slot('protoPayload.authenticationInfo.authoritySelector'),
+  caller: entry.slot('protoPayload.requestMetadata.callerIp'),
+  agent: entry.slot('protoPayload.requestMetadata.callerSuppliedUserAgent'),
+  grpc: entry.slot('protoPayload.status.code'),
+  grpcMessage: entry.slot('protoPayload.status.message'),
+  request: entry.slot('protoPayload.request'),
+  requestType: entry.slot('protoPayload.request.@type'),
+  generateName: entry.slot('protoPayload.request.metadata.generateName'),
+  response: entry.slot('protoPayload.response'),
+  responseType: entry.slot('protoPayload.response.@type'),
+  responseName: entry.slot('protoPayload.response.metadata.name'),
+  bodyKind: entry.slot('protoPayload.response.kind'),
+  bodyVersion: entry.slot('protoPayload.response.apiVersion'),
+  bodyCode: entry.slot('protoPayload.response.code'),
+  details: entry.slot('protoPayload.response.details'),
+};
+/** Members of a Status that an Event copies as they are. */
+const STATUS_TEXTS = [
+  ['status', entry.slot('protoPayload.response.status')],
+  ['message', entry.slot('protoPayload.response.message')],
+  ['reason', entry.slot('protoPayload.response.reason')],
+] as const;
+const { places } = entry;
 
 const NULL = 0x6e;
 const TRUE = 0x74;
 const QUOTE = 0x22;
 
-// the entry in hand
+// The entry in hand, and the same bytes as a string of one character each: pieces of it cost nothing to take, and come out as they were.
 let u: Buffer = Buffer.alloc(0);
+let bytes = '';
 
-const has = (path: Path): boolean => entry.from(path) >= 0 && u[entry.from(path)] !== NULL;
-const text = (path: Path): string | undefined => stringAt(u, entry.from(path), entry.to(path));
-const isTrue = (path: Path): boolean => entry.from(path) >= 0 && u[entry.from(path)] === TRUE;
+const has = (slot: number): boolean => places[slot]! >= 0 && u[places[slot]!] !== NULL;
+const isTrue = (slot: number): boolean => places[slot]! >= 0 && u[places[slot]!] === TRUE;
+const piece = (slot: number): string => bytes.slice(places[slot]!, places[slot + 1]!);
+
+const NOT_PLAIN = /[^\x20-\x5b\x5d-\x7e]/;
+
+/** What a string member means; undefined where there is none. */
+function text(slot: number): string | undefined {
+  const from = places[slot]!;
+  if (from < 0 || u[from] !== QUOTE) return undefined;
+  const inside = bytes.slice(from + 1, places[slot + 1]! - 1);
+  return NOT_PLAIN.test(inside) ? stringAt(u, from, places[slot + 1]!) : inside;
+}
 
 /** The JSON text of a string member, byte for byte; undefined where it is absent, empty or something else. */
-function raw(path: Path): string | undefined {
-  const from = entry.from(path);
-  if (from < 0 || u[from] !== QUOTE || entry.to(path) - from === 2) return undefined;
-  return u.toString('utf8', from, entry.to(path));
+function raw(slot: number): string | undefined {
+  const from = places[slot]!;
+  return from < 0 || u[from] !== QUOTE || places[slot + 1]! - from === 2 ? undefined : piece(slot);
+}
+
+/** JSON text of a string, as bytes like the others. */
+function json(value: string): string {
+  return NOT_PLAIN.test(value) || value.includes('"')
+    ? Buffer.from(JSON.stringify(value)).toString('latin1')
+    : `"${value}"`;
 }
 
 /** A whole number however it is spelled (`7`, `7.0`, `"7"`); undefined if it is none. */
-function whole(path: Path): number | undefined {
-  const from = entry.from(path);
-  if (from < 0) return undefined;
-  const n = Number(text(path) ?? u.toString('latin1', from, entry.to(path)));
+function whole(slot: number): number | undefined {
+  const n = Number(text(slot) ?? piece(slot));
   return Number.isInteger(n) && Math.abs(n) < 2 ** 31 ? n : undefined;
 }
 
-/** The body without the `@type` that the protocol adds at its root. */
-function body(path: 'protoPayload.request' | 'protoPayload.response'): Buffer[] | undefined {
-  if (!has(path)) return undefined;
-  const from = entry.from(path);
-  const to = entry.to(path);
-  const typeFrom = entry.name(`${path}.@type`);
-  if (typeFrom < 0) return [u.subarray(from, to)];
-  const after = skipSpace(u, entry.to(`${path}.@type`), to);
-  if (u[after] === 0x2c) return [u.subarray(from, typeFrom), u.subarray(skipSpace(u, after + 1, to), to)];
+/** A body without the `@type` that the protocol adds at its root; undefined where there is none. */
+function body(slot: number, typeSlot: number): string | undefined {
+  if (!has(slot)) return undefined;
+  const from = places[slot]!;
+  const to = places[slot + 1]!;
+  if (places[typeSlot]! < 0) return bytes.slice(from, to);
+  const typeFrom = places[typeSlot + 2]!;
+  const after = skipSpace(u, places[typeSlot + 1]!, to);
+  if (u[after] === 0x2c) return bytes.slice(from, typeFrom) + bytes.slice(skipSpace(u, after + 1, to), to);
   // the last member: the comma before it goes as well
   let before = typeFrom - 1;
   while (u[before] !== 0x2c && u[before] !== 0x7b) before--;
-  return [u.subarray(from, u[before] === 0x2c ? before : before + 1), u.subarray(after, to)];
+  return bytes.slice(from, u[before] === 0x2c ? before : before + 1) + bytes.slice(after, to);
 }
 
 /** Status.details as an Event may have them: numbers of a Struct are doubles, but this one has to be an integer. */
 function details(): string | undefined {
-  const from = entry.from('protoPayload.response.details');
-  if (from < 0 || u[from] !== 0x7b) return undefined;
-  const json = u.toString('utf8', from, entry.to('protoPayload.response.details'));
-  return json.replace(
+  if (places[at.details]! < 0 || u[places[at.details]!] !== 0x7b) return undefined;
+  return piece(at.details).replace(
     /("retryAfterSeconds":\s*)(-?\d[\d.eE+-]*)/,
     (_, name: string, number: string) => `${name}${Math.trunc(Number(number))}`,
   );
@@ -103,184 +158,169 @@ interface Outcome {
   readonly json: string;
   readonly inferred: boolean;
   /** gRPC code that the HTTP code was taken from, where it says more than "no error". */
-  readonly grpc?: string;
-  readonly missing: boolean;
+  readonly grpc: string | undefined;
 }
 
 function outcome(verb: string, subresource: string | undefined): Outcome {
-  const isStatus = text('protoPayload.response.kind') === 'Status' && text('protoPayload.response.apiVersion') === 'v1';
-  let json = '{"metadata":{}';
+  const isStatus = text(at.bodyKind) === 'Status' && text(at.bodyVersion) === 'v1';
+  let status = '{"metadata":{}';
   if (isStatus) {
-    for (const name of ['status', 'message', 'reason'] as const) {
-      const value = raw(`protoPayload.response.${name}`);
-      if (value !== undefined) json += `,"${name}":${value}`;
+    for (const [name, slot] of STATUS_TEXTS) {
+      const value = raw(slot);
+      if (value !== undefined) status += `,"${name}":${value}`;
     }
     const more = details();
-    if (more !== undefined) json += `,"details":${more}`;
-    const code = whole('protoPayload.response.code');
-    if (code !== undefined && code > 0) return { json: `${json},"code":${code}}`, inferred: false, missing: false };
+    if (more !== undefined) status += `,"details":${more}`;
+    const code = has(at.bodyCode) ? whole(at.bodyCode) : undefined;
+    if (code !== undefined && code > 0) return { json: `${status},"code":${code}}`, inferred: false, grpc: undefined };
   }
-  const grpc = has('protoPayload.status.code') ? whole('protoPayload.status.code') : 0;
-  const message = isStatus ? undefined : text('protoPayload.status.message');
+  const grpc = has(at.grpc) ? whole(at.grpc) : 0;
+  const message = isStatus ? undefined : text(at.grpcMessage);
   // some entries have no message but the name of the code in its place
-  if (message !== undefined && message !== '' && !(GRPC_NAMES as readonly string[]).includes(message))
-    json += `,"message":${raw('protoPayload.status.message')!}`;
+  if (message !== undefined && message !== '' && !GRPC_NAMES.has(message))
+    status += `,"message":${piece(at.grpcMessage)}`;
   const code = grpc === undefined ? undefined : httpCode(grpc, verb, subresource);
-  if (code !== undefined) json += `,"code":${code}`;
-  return {
-    json: `${json}}`,
-    inferred: code !== undefined,
-    ...(grpc !== 0 && {
-      grpc: u.toString('utf8', entry.from('protoPayload.status.code'), entry.to('protoPayload.status.code')),
-    }),
-    missing: code === undefined,
-  };
+  if (code !== undefined) status += `,"code":${code}`;
+  return { json: `${status}}`, inferred: code !== undefined, grpc: grpc === 0 ? undefined : piece(at.grpc) };
 }
 
-/** JSON text of the annotations by name: labels as they are, plus ours; a label of the same name is never pushed aside. */
-type Annotations = Map<string, string>;
+/** Name and JSON text of an annotation, both as they stand in the entry. */
+type Annotation = readonly [name: string, value: string];
 
-/** Undefined where `labels` is no map of strings. */
-function labels(): Annotations | undefined {
-  const found: Annotations = new Map();
-  if (!has('labels')) return found;
-  const from = entry.from('labels');
-  const end = walkObject(u, from, entry.to('labels'), (nameFrom, nameTo, valueFrom, valueTo) => {
-    if (u[valueFrom] !== QUOTE) return -1;
-    found.set(nameAt(u, nameFrom, nameTo), u.toString('utf8', valueFrom, valueTo));
+/** Labels are the annotations; undefined where they are no map of strings. */
+function labels(): Annotation[] | undefined {
+  const found: Annotation[] = [];
+  if (!has(at.labels)) return found;
+  const end = walkObject(u, places[at.labels]!, places[at.labels + 1]!, (nameFrom, nameTo, from, to) => {
+    if (u[from] !== QUOTE) return -1;
+    const name = bytes.slice(nameFrom, nameTo);
+    // one spelling a name, so that none is there twice
+    found.push([name.includes('\\') ? json(nameAt(u, nameFrom, nameTo)).slice(1, -1) : name, bytes.slice(from, to)]);
     return 0;
   });
   return end < 0 ? undefined : found;
 }
 
-function note(annotations: Annotations, what: string, value: string): void {
+/** Adds an annotation of ours; a label of the same name is never pushed aside. */
+function note(annotations: Annotation[], what: string, value: string): void {
   let name = `auditkeep/${what}`;
-  while (annotations.has(name)) name += '-gke';
-  annotations.set(name, JSON.stringify(value));
+  while (annotations.some(([taken]) => taken === name)) name += '-gke';
+  annotations.push([name, json(value)]);
 }
 
-function annotationsJson(annotations: Annotations): string {
-  return [...annotations]
-    .sort(([a], [b]) => (a < b ? -1 : 1))
-    .map(([name, value]) => `${JSON.stringify(name)}:${value}`)
-    .join(',');
+function annotationsJson(annotations: Annotation[]): string {
+  annotations.sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0));
+  let all = '';
+  for (const [name, value] of annotations) all += `${all === '' ? '' : ','}"${name}":${value}`;
+  return all;
 }
 
 function refJson(ref: ObjectRef, generated: string | undefined): string {
-  let json = `{"resource":${JSON.stringify(ref.resource)}`;
-  if (ref.namespace !== undefined) json += `,"namespace":${JSON.stringify(ref.namespace)}`;
-  if (ref.name !== undefined) json += `,"name":${JSON.stringify(ref.name)}`;
-  else if (generated !== undefined) json += `,"name":${generated}`;
-  if (ref.apiGroup !== undefined) json += `,"apiGroup":${JSON.stringify(ref.apiGroup)}`;
-  json += `,"apiVersion":${JSON.stringify(ref.apiVersion)}`;
-  if (ref.subresource !== undefined) json += `,"subresource":${JSON.stringify(ref.subresource)}`;
-  return `${json}}`;
+  let all = `{"resource":${json(ref.resource)}`;
+  if (ref.namespace !== undefined) all += `,"namespace":${json(ref.namespace)}`;
+  if (ref.name !== undefined) all += `,"name":${json(ref.name)}`;
+  else if (generated !== undefined) all += `,"name":${generated}`;
+  if (ref.apiGroup !== undefined) all += `,"apiGroup":${json(ref.apiGroup)}`;
+  all += `,"apiVersion":${json(ref.apiVersion)}`;
+  if (ref.subresource !== undefined) all += `,"subresource":${json(ref.subresource)}`;
+  return `${all}}`;
 }
 
 /** Why the entry is no audit event of this cluster's API server; undefined if it is one. */
 function foreign(options: GkeOptions | undefined): Decoded | undefined {
-  const log = text('logName');
+  const log = text(at.logName);
   // a file given to `decode` may also hold plain Events
-  if (log === undefined && !has('protoPayload') && text('kind') === 'Event') return { event: u };
+  if (log === undefined && !has(at.payload) && text(at.kind) === 'Event') return { event: u };
   if (log !== undefined && !AUDIT_LOGS.test(log)) return { skip: 'other-log' };
-  if (!has('protoPayload')) return { reject: 'no-proto-payload' };
-  if (u[entry.from('protoPayload')] !== 0x7b) return { reject: 'shape' };
-  const service = text('protoPayload.serviceName');
+  if (!has(at.payload)) return { reject: 'no-proto-payload' };
+  if (u[places[at.payload]!] !== 0x7b) return { reject: 'shape' };
+  const service = text(at.service);
   if (service === undefined) return { reject: 'no-service-name' };
   if (service !== SERVICE) return { skip: 'other-service' };
   // a file given to `decode` may be of any cluster
   if (options === undefined) return undefined;
-  const project = text('resource.labels.project_id');
-  const location = text('resource.labels.location');
-  const cluster = text('resource.labels.cluster_name');
+  const project = text(at.project);
+  const location = text(at.location);
+  const cluster = text(at.cluster);
   if (project === undefined || location === undefined || cluster === undefined) return { reject: 'no-resource' };
   const same = project === options.project && location === options.location && cluster === options.cluster;
   return same ? undefined : { skip: 'other-cluster' };
 }
 
+/** Takes the credential's id out of the annotations: there it is only on GKE. */
+function userJson(annotations: Annotation[], inferred: string[]): string {
+  const email = raw(at.email);
+  // identities of a workforce or workload pool have no address
+  const subject = email === undefined ? raw(at.subject) : undefined;
+  if (subject !== undefined) inferred.push('user.username');
+  const username = email ?? subject;
+  const credential = annotations.findIndex(([name]) => name === CREDENTIAL_ID);
+  const extra =
+    credential < 0 ? undefined : `"extra":{"${CREDENTIAL_ID}":[${annotations.splice(credential, 1)[0]![1]}]}`;
+  if (username === undefined) return `{${extra ?? ''}}`;
+  return extra === undefined ? `{"username":${username}}` : `{"username":${username},${extra}}`;
+}
+
+/** Levels by the bodies that are there: a lower bound. */
+const ALWAYS_INFERRED = ['level', 'requestReceivedTimestamp', 'requestURI', 'stage'];
+
 function convert(options: GkeOptions | undefined): Decoded {
   const other = foreign(options);
   if (other !== undefined) return other;
-  if (has('split')) return { reject: 'split-entry' };
+  if (has(at.split)) return { reject: 'split-entry' };
 
-  const methodName = text('protoPayload.methodName');
+  const methodName = text(at.method);
   if (methodName === undefined || methodName === '') return { reject: 'no-method-name' };
-  const request = requestOf(methodName, text('protoPayload.resourceName') ?? '');
-  if (request === undefined) return { reject: has('protoPayload.resourceName') ? 'shape' : 'no-resource-name' };
-  const time = toMicroTime(text('timestamp') ?? '');
+  const request = requestOf(methodName, text(at.resource) ?? '');
+  if (request === undefined) return { reject: has(at.resource) ? 'shape' : 'no-resource-name' };
+  const time = toMicroTime(text(at.timestamp) ?? '');
   if (time === undefined) return { reject: 'bad-timestamp' };
-  const auditId = raw('operation.id') ?? raw('insertId');
+  const operationId = raw(at.operationId);
+  const auditId = operationId ?? raw(at.insertId);
   if (auditId === undefined) return { reject: 'no-audit-id' };
   const annotations = labels();
   if (annotations === undefined) return { reject: 'shape' };
 
-  const inferred = ['level', 'requestReceivedTimestamp', 'requestURI', 'stage'];
-  if (raw('operation.id') === undefined) inferred.push('auditID');
-  const requestBody = body('protoPayload.request');
-  const responseBody = body('protoPayload.response');
+  const inferred = ALWAYS_INFERRED.slice();
+  if (operationId === undefined) inferred.push('auditID');
+  const requestBody = body(at.request, at.requestType);
+  const responseBody = body(at.response, at.responseType);
   const level = responseBody !== undefined ? 'RequestResponse' : requestBody !== undefined ? 'Request' : 'Metadata';
   // a 401 is both first and last here, though the API server writes it as ResponseStarted: as that it could be omitted by policy
-  const stage = isTrue('operation.first') && !isTrue('operation.last') ? 'ResponseStarted' : 'ResponseComplete';
+  const stage = isTrue(at.first) && !isTrue(at.last) ? 'ResponseStarted' : 'ResponseComplete';
 
   const { verb, uri, ref } = request;
-  let head = `{"kind":"Event","apiVersion":"audit.k8s.io/v1","level":"${level}","auditID":${auditId},"stage":"${stage}"`;
-  head += `,"requestURI":${JSON.stringify(uri)},"verb":${JSON.stringify(verb)},"user":${userJson(annotations, inferred)}`;
-  const selector = raw('protoPayload.authenticationInfo.authoritySelector');
+  let line = `{"kind":"Event","apiVersion":"audit.k8s.io/v1","level":"${level}","auditID":${auditId},"stage":"${stage}"`;
+  line += `,"requestURI":${json(uri)},"verb":${json(verb)},"user":${userJson(annotations, inferred)}`;
+  const selector = raw(at.selector);
   // alone it may also be the name of an anonymous caller
-  if (selector !== undefined && has('protoPayload.authenticationInfo.principalEmail')) {
-    head += `,"impersonatedUser":{"username":${selector}}`;
+  if (selector !== undefined && raw(at.email) !== undefined) {
+    line += `,"impersonatedUser":{"username":${selector}}`;
     inferred.push('impersonatedUser');
   }
-  const caller = text('protoPayload.requestMetadata.callerIp') ?? '';
-  if (isIP(caller) !== 0) head += `,"sourceIPs":[${raw('protoPayload.requestMetadata.callerIp')!}]`;
+  const caller = text(at.caller) ?? '';
+  if (isIP(caller) !== 0) line += `,"sourceIPs":["${caller}"]`;
   // `private`, `gce-internal-ip`: words where an address should be
   else if (caller !== '') note(annotations, 'caller-ip', caller);
-  const agent = raw('protoPayload.requestMetadata.callerSuppliedUserAgent');
-  if (agent !== undefined) head += `,"userAgent":${agent}`;
+  const agent = raw(at.agent);
+  if (agent !== undefined) line += `,"userAgent":${agent}`;
   if (ref !== undefined) {
     const mayGenerate = ref.name === undefined && verb === 'create' && ref.subresource === undefined;
-    const generated =
-      mayGenerate && raw('protoPayload.request.metadata.generateName') !== undefined
-        ? raw('protoPayload.response.metadata.name')
-        : undefined;
+    const generated = mayGenerate && raw(at.generateName) !== undefined ? raw(at.responseName) : undefined;
     if (generated !== undefined) inferred.push('objectRef.name');
-    head += `,"objectRef":${refJson(ref, generated)}`;
+    line += `,"objectRef":${refJson(ref, generated)}`;
   }
   const result = outcome(verb, ref?.subresource);
   if (result.inferred) inferred.push('responseStatus.code');
-  if (result.missing) note(annotations, 'missing', 'responseStatus.code');
+  else if (result.grpc !== undefined) note(annotations, 'missing', 'responseStatus.code');
   if (result.grpc !== undefined) note(annotations, 'grpc-code', result.grpc);
-  head += `,"responseStatus":${result.json}`;
+  line += `,"responseStatus":${result.json}`;
+  if (requestBody !== undefined) line += `,"requestObject":${requestBody}`;
+  if (responseBody !== undefined) line += `,"responseObject":${responseBody}`;
 
   note(annotations, 'inferred', inferred.sort().join(','));
-  const tail =
-    `,"requestReceivedTimestamp":"${time}","stageTimestamp":"${time}"` +
-    `,"annotations":{${annotationsJson(annotations)}}}`;
-  const pieces: Buffer[] = [Buffer.from(head)];
-  if (requestBody !== undefined) pieces.push(REQUEST_OBJECT, ...requestBody);
-  if (responseBody !== undefined) pieces.push(RESPONSE_OBJECT, ...responseBody);
-  pieces.push(Buffer.from(tail));
-  return { event: Buffer.concat(pieces) };
-}
-
-const REQUEST_OBJECT = Buffer.from(',"requestObject":');
-const RESPONSE_OBJECT = Buffer.from(',"responseObject":');
-
-/** Takes the credential's id out of the annotations: there it is only on GKE. */
-function userJson(annotations: Annotations, inferred: string[]): string {
-  const members: string[] = [];
-  const email = raw('protoPayload.authenticationInfo.principalEmail');
-  // identities of a workforce or workload pool have no address
-  const subject = email === undefined ? raw('protoPayload.authenticationInfo.principalSubject') : undefined;
-  if (subject !== undefined) inferred.push('user.username');
-  const username = email ?? subject;
-  if (username !== undefined) members.push(`"username":${username}`);
-  const credential = annotations.get(CREDENTIAL_ID);
-  if (credential !== undefined) {
-    annotations.delete(CREDENTIAL_ID);
-    members.push(`"extra":{"${CREDENTIAL_ID}":[${credential}]}`);
-  }
-  return `{${members.join(',')}}`;
+  line += `,"requestReceivedTimestamp":"${time}","stageTimestamp":"${time}","annotations":{${annotationsJson(annotations)}}}`;
+  return { event: Buffer.from(line, 'latin1') };
 }
 
 /**
@@ -300,9 +340,11 @@ export function decode(record: ProviderRecord, options: GkeOptions | undefined):
     if (end === REPEATED) return { reject: 'repeated-member' };
     if (end < 0 || skipSpace(u, end, u.length) !== u.length) return { reject: 'not-json' };
     if (u[start] !== 0x7b) return { reject: 'not-an-object' };
+    bytes = u.toString('latin1');
     return convert(options);
   } finally {
     u = EMPTY;
+    bytes = '';
   }
 }
 

@@ -10,6 +10,10 @@ export const EXPORT_LIMIT = 256 * 1024 * 1024;
 const LINE_END = 0x0a;
 
 const wrapping = createWalker({ entries: true, logName: true, insertId: true, message: { data: true } });
+const ENTRIES = wrapping.slot('entries');
+const LOG_NAME = wrapping.slot('logName');
+const INSERT_ID = wrapping.slot('insertId');
+const DATA = wrapping.slot('message.data');
 
 /** A file doesn't always tell the arrival: then the entry's time, or 0, stands for it. */
 function toRecord(content: Buffer): ProviderRecord {
@@ -37,12 +41,13 @@ function* elementsOf(text: Buffer, from: number): Generator<ProviderRecord> {
 function* opened(value: Buffer): Generator<ProviderRecord> {
   if (value[0] === 0x5b) return yield* elementsOf(value, 0);
   const end = value[0] === 0x7b ? wrapping.walk(value, 0, value.length) : -1;
-  const isEntry = end < 0 || wrapping.from('logName') >= 0 || wrapping.from('insertId') >= 0;
-  const list = wrapping.from('entries');
+  const { places } = wrapping;
+  const isEntry = end < 0 || places[LOG_NAME]! >= 0 || places[INSERT_ID]! >= 0;
+  const list = places[ENTRIES]!;
   if (!isEntry && list >= 0 && value[list] === 0x5b)
-    return yield* elementsOf(value.subarray(0, wrapping.to('entries')), list);
+    return yield* elementsOf(value.subarray(0, places[ENTRIES + 1]), list);
   // a sink's message carries the entry as base64
-  const data = isEntry ? undefined : stringAt(value, wrapping.from('message.data'), wrapping.to('message.data'));
+  const data = isEntry ? undefined : stringAt(value, places[DATA]!, places[DATA + 1]!);
   yield toRecord(data === undefined ? value : Buffer.from(data, 'base64'));
 }
 

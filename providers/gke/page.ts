@@ -22,8 +22,16 @@ const answer = createWalker({ entries: true, nextPageToken: true, error: true })
 
 const TRUE = 0x74;
 
-const isTrue = (u: Buffer, path: 'operation.first' | 'operation.last') =>
-  envelope.from(path) >= 0 && u[envelope.from(path)] === TRUE;
+const INSERT_ID = envelope.slot('insertId');
+const LOG_NAME = envelope.slot('logName');
+const TIMESTAMP = envelope.slot('timestamp');
+const RECEIVED = envelope.slot('receiveTimestamp');
+const FIRST = envelope.slot('operation.first');
+const LAST = envelope.slot('operation.last');
+const ENTRIES = answer.slot('entries');
+const NEXT = answer.slot('nextPageToken');
+
+const isTrue = (u: Buffer, slot: number) => envelope.places[slot]! >= 0 && u[envelope.places[slot]!] === TRUE;
 
 function broken(at: number): TransientError {
   return new TransientError(`entries.list gave a body that is cut off or no JSON (byte ${at})`);
@@ -38,26 +46,42 @@ export interface Envelope {
   readonly origin?: string;
 }
 
-/** `walked`: the envelope has just been found in `u`. */
+// log names repeat: the last one is kept
+let logName = '';
+let logBytes = Buffer.alloc(0);
+
+function logNameAt(u: Buffer): string | undefined {
+  const from = envelope.places[LOG_NAME]!;
+  const to = envelope.places[LOG_NAME + 1]!;
+  if (from >= 0 && to - from === logBytes.length && logBytes.compare(u, from, to) === 0) return logName;
+  const text = stringAt(u, from, to);
+  if (text !== undefined) {
+    logName = text;
+    logBytes = Buffer.from(u.subarray(from, to));
+  }
+  return text;
+}
+
+/** Of the entry that has just been walked. */
 function envelopeOf(u: Buffer): Envelope {
-  const text = (path: 'insertId' | 'logName' | 'timestamp' | 'receiveTimestamp') =>
-    stringAt(u, envelope.from(path), envelope.to(path));
-  const insertId = text('insertId');
-  const logName = text('logName');
-  const timestamp = text('timestamp');
-  const received = text('receiveTimestamp');
+  const { places } = envelope;
+  const text = (slot: number) => stringAt(u, places[slot]!, places[slot + 1]!);
+  const insertId = text(INSERT_ID);
+  const origin = logNameAt(u);
+  const timestamp = text(TIMESTAMP);
+  const received = text(RECEIVED);
   const arrival = parseTimestamp(received ?? '');
   const time = parseTimestamp(timestamp ?? '');
   // insertId alone repeats: over the two halves of a long request, and wherever a client chose it
   const id =
-    insertId && logName && timestamp && received
-      ? `${logName} ${timestamp} ${insertId} ${isTrue(u, 'operation.first') ? 'f' : ''}${isTrue(u, 'operation.last') ? 'l' : ''} ${received}`
+    insertId && origin && timestamp && received
+      ? `${origin} ${timestamp} ${insertId} ${isTrue(u, FIRST) ? 'f' : ''}${isTrue(u, LAST) ? 'l' : ''} ${received}`
       : undefined;
   return {
     ...(id !== undefined && { id }),
     ...(!Number.isNaN(arrival) && { arrival }),
     ...(!Number.isNaN(time) && { time }),
-    ...(logName !== undefined && { origin: logName }),
+    ...(origin !== undefined && { origin }),
   };
 }
 
@@ -98,9 +122,9 @@ export function parsePage(body: Buffer): ParsedPage {
   if (u[start] !== 0x7b) throw broken(start);
   const end = answer.walk(u, start, u.length);
   if (end < 0 || skipSpace(u, end, u.length) !== u.length) throw broken(Math.max(0, end));
-  const list = answer.from('entries');
-  const listEnd = answer.to('entries');
-  const token = stringAt(u, answer.from('nextPageToken'), answer.to('nextPageToken'));
+  const list = answer.places[ENTRIES]!;
+  const listEnd = answer.places[ENTRIES + 1]!;
+  const token = stringAt(u, answer.places[NEXT]!, answer.places[NEXT + 1]!);
   // an answer without entries is legal, one of something else must not look like it
   if (list < 0 && token === undefined && skipSpace(u, start + 1, u.length) !== end - 1)
     throw new TransientError('entries.list gave an answer that has neither entries nor a token');

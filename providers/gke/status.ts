@@ -1,7 +1,7 @@
 // Outcome of a request: the HTTP code that a gRPC code stands for, where the response itself doesn't tell.
 
 /** gRPC's names, by number. In old entries they stand where a message should. */
-export const GRPC_NAMES = [
+export const GRPC_NAMES: ReadonlySet<string> = new Set([
   'OK',
   'CANCELLED',
   'UNKNOWN',
@@ -19,7 +19,7 @@ export const GRPC_NAMES = [
   'UNAVAILABLE',
   'DATA_LOSS',
   'UNAUTHENTICATED',
-] as const;
+]);
 
 /** By gRPC code; 0 and 2 depend on the request. ABORTED was seen for both conflicts and existing names, which are 409 alike. */
 const HTTP = [0, 499, 0, 400, 504, 404, 409, 403, 429, 400, 409, 400, 501, 500, 503, 500, 401];

@@ -10,42 +10,68 @@ export interface Shape {
   readonly [name: string]: true | Shape;
 }
 
+/** One wanted member: its name as bytes, where its place is noted, and what is wanted in it. */
 interface Node {
+  readonly name: Uint8Array;
   readonly slot: number;
-  readonly children: Map<string, Node> | undefined;
+  readonly children: readonly Node[] | undefined;
 }
 
 /** Where the members of a shape stand in the text walked last. */
 export interface Walker<Path extends string> {
-  /** Validates the value at `i` and finds the members in it. Position behind it, or what is below zero: MALFORMED, CUT, TOO_DEEP, REPEATED. */
-  walk(u: Buffer, i: number, end: number): number;
-  /** Begin of the value, or -1 where there is none. */
-  from(path: Path): number;
-  to(path: Path): number;
-  /** Begin of the member's name, at its quote. */
-  name(path: Path): number;
+  /**
+   * Validates the value at `i` and finds the members in it. Position behind it, or what is below zero: MALFORMED, CUT, TOO_DEEP, REPEATED.
+   * @param outer brackets that are open around the value
+   */
+  walk(u: Buffer, i: number, end: number, outer?: number): number;
+  /** Where a path's place stands in `places`. */
+  slot(path: Path): number;
+  /** Three numbers a path: begin and end of its value, and begin of its name (at the quote); begin is -1 where there is none. */
+  readonly places: Int32Array;
 }
 
 /** `a.b` for each member `b` of a wanted member `a`, and `a` itself. */
-type Paths<S extends Shape> = {
+export type Paths<S extends Shape> = {
   [K in keyof S & string]: S[K] extends Shape ? K | `${K}.${Paths<S[K]>}` : K;
 }[keyof S & string];
+
+/** The wanted member whose name stands at [from, to), if it is one. Names are compared as bytes: most members are not wanted. */
+function find(nodes: readonly Node[], u: Buffer, from: number, to: number): Node | undefined {
+  const size = to - from;
+  const first = u[from];
+  for (let n = 0; n < nodes.length; n++) {
+    const { name } = nodes[n]!;
+    if (name.length !== size || name[0] !== first) continue;
+    let k = 1;
+    while (k < size && name[k] === u[from + k]) k++;
+    if (k >= size) return nodes[n];
+  }
+  return undefined;
+}
 
 /** @param shape members that are wanted, such as `{resource: {type: true}}`; its paths are `resource` and `resource.type` */
 export function createWalker<const S extends Shape>(shape: S): Walker<Paths<S>> {
   const slots = new Map<string, number>();
-  const build = (from: Shape, path: string): Map<string, Node> =>
-    new Map(
-      Object.entries(from).map(([name, inner]) => {
-        const slot = slots.size * 3;
-        slots.set(path + name, slot);
-        return [name, { slot, children: inner === true ? undefined : build(inner, `${path}${name}.`) }];
-      }),
-    );
+  const build = (from: Shape, path: string): readonly Node[] =>
+    Object.entries(from).map(([name, inner]) => {
+      const slot = slots.size * 3;
+      slots.set(path + name, slot);
+      return {
+        name: Buffer.from(name),
+        slot,
+        children: inner === true ? undefined : build(inner, `${path}${name}.`),
+      };
+    });
   const root = build(shape, '');
   const places = new Int32Array(slots.size * 3);
 
-  function object(u: Buffer, i: number, end: number, nodes: Map<string, Node>, depth: number): number {
+  /** A name spelled with escapes means the same. */
+  function findEscaped(nodes: readonly Node[], u: Buffer, from: number, to: number): Node | undefined {
+    const name = Buffer.from(nameAt(u, from, to));
+    return find(nodes, name, 0, name.length);
+  }
+
+  function object(u: Buffer, i: number, end: number, nodes: readonly Node[], depth: number): number {
     i = skipSpace(u, i + 1, end);
     if (i < end && u[i] === 0x7d) return i + 1;
     for (;;) {
@@ -54,19 +80,22 @@ export function createWalker<const S extends Shape>(shape: S): Walker<Paths<S>> 
       if (u[i] !== 0x22) return MALFORMED;
       i = skipString(u, i + 1, end);
       if (i < 0) return i;
-      const node = nodes.get(nameAt(u, quote + 1, i - 1));
-      i = skipSpace(u, i, end);
-      if (i >= end) return CUT;
-      if (u[i] !== 0x3a) return MALFORMED;
+      let node = find(nodes, u, quote + 1, i - 1);
+      if (node === undefined && hasEscape(u, quote + 1, i - 1)) node = findEscaped(nodes, u, quote + 1, i - 1);
+      if (u[i] !== 0x3a) {
+        i = skipSpace(u, i, end);
+        if (i >= end) return CUT;
+        if (u[i] !== 0x3a) return MALFORMED;
+      }
       i = skipSpace(u, i + 1, end);
       const from = i;
       if (node === undefined) i = skipValue(u, i, end, depth);
       else {
         if (places[node.slot]! >= 0) return REPEATED;
-        i =
-          node.children !== undefined && u[i] === 0x7b
-            ? object(u, i, end, node.children, depth + 1)
-            : skipValue(u, i, end, depth);
+        // a string is the most frequent
+        if (u[i] === 0x22) i = skipString(u, i + 1, end);
+        else if (node.children !== undefined && u[i] === 0x7b) i = object(u, i, end, node.children, depth + 1);
+        else i = skipValue(u, i, end, depth);
         places[node.slot] = from;
         places[node.slot + 1] = i;
         places[node.slot + 2] = quote;
@@ -81,14 +110,18 @@ export function createWalker<const S extends Shape>(shape: S): Walker<Paths<S>> 
   }
 
   return {
-    walk(u, i, end) {
+    places,
+    slot: (path) => slots.get(path)!,
+    walk(u, i, end, outer = 0) {
       places.fill(-1);
-      return u[i] === 0x7b ? object(u, i, end, root, 1) : skipValue(u, i, end);
+      return u[i] === 0x7b ? object(u, i, end, root, outer + 1) : skipValue(u, i, end, outer);
     },
-    from: (path) => places[slots.get(path)!]!,
-    to: (path) => places[slots.get(path)! + 1]!,
-    name: (path) => places[slots.get(path)! + 2]!,
   };
+}
+
+function hasEscape(u: Buffer, from: number, to: number): boolean {
+  for (let i = from; i < to; i++) if (u[i] === 0x5c) return true;
+  return false;
 }
 
 /** The string at [from, to) of a text as it means, or undefined if it is none. */
