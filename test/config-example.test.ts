@@ -10,7 +10,7 @@ import { z } from '../src/provider.ts';
 
 const text = await readFile(new URL('../config.example.yaml', import.meta.url), 'utf8');
 /** The same with every commented option switched on; `…` and remarks behind it stay. */
-const uncommented = text.replace(/^( *)# ( *)([a-z][A-Za-z]*:( .*|$))/gm, '$1$2$3');
+const uncommented = text.replace(/^( *)# ( *)([a-z][A-Za-z]*:( .*|$))/gm, '$1$2$3').replace(/\{\} # (\{.*\})$/gm, '$1');
 
 interface Node {
   readonly properties?: Readonly<Record<string, Node>>;

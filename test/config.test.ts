@@ -5,6 +5,7 @@ import { describe, expect, it } from 'vitest';
 import { type Config, loadConfig, parseConfig } from '../src/config.ts';
 import { configJsonSchema } from '../src/config-schema.ts';
 import { ConfigError } from '../src/errors.ts';
+import { noPolicy } from '../src/policy/chosen.ts';
 import { type Provider, type Registry, z } from '../src/provider.ts';
 
 // a provider whose options are known here, so that the tests of the config don't depend on a cloud's
@@ -38,7 +39,8 @@ describe('a config', () => {
       archive: './a',
       compression: 'gzip',
       collect: { start: '-7d', window: 3_600_000, parallel: 4, memory: 96 << 20 },
-      policy: 'none',
+      panics: 'keep',
+      redact: { paths: [] },
       secrets: 'redact',
       rejects: { raw: false, maxRatio: 0.1 },
       s3: { forcePathStyle: false, tags: {}, timeout: 30_000 },
@@ -47,6 +49,7 @@ describe('a config', () => {
       {
         name: 'prod',
         provider: 'cloud',
+        policy: noPolicy,
         implementation: cloud,
         options: { region: 'north', zone: 'a' },
         recheckAfter: 86_400_000,
@@ -99,7 +102,7 @@ typo: 1
       /^collect\.start: expected a time such as -7d/,
       /^collect\.memory: expected a number of bytes, or a size such as 96MiB$/,
       /^collect\.widow: unknown option$/,
-      /^policy: only "none" is supported$/,
+      /^policy: "strict" is none of none, default, production, staging, and no file that can be read \(ENOENT\)$/,
       /^secrets: .*"redact"\|"keep"$/,
       /^rejects\.maxRatio: .*expected number/,
       /^s3\.sse: .*"AES256"\|"aws:kms"$/,

@@ -54,7 +54,7 @@ export const redactSchema = z.strictObject({
       /** Whoever has it can find out who a pseudonym is, by trying names: keep it out of the config file. */
       key: z.string().min(32, { error: 'a key has at least 32 characters; openssl rand -hex 32 makes one' }),
       /** Also `system:` users: nodes, controllers, service accounts. */
-      system: z.boolean().default(false),
+      system: z.boolean().optional(),
     })
     .optional(),
 });
