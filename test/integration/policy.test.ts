@@ -9,9 +9,12 @@ import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { STAGES } from '../../src/event.ts';
 import { policyFor } from '../../src/policy/apply.ts';
+import { BUILT_IN_POLICIES } from '../../src/policy/built-in/index.ts';
 import { loadPolicy } from '../../src/policy/load.ts';
 import { compileMatcher } from '../../src/policy/match.ts';
 import { requestInfo } from '../../src/policy/request-info.ts';
+import { suggest } from '../../src/policy/suggest.ts';
+import { trafficCounter } from '../../src/policy/traffic.ts';
 import { eventOf, hasShared, readLines, SHARED } from '../policy/lines.ts';
 import { randomPolicy, randomRequests } from '../policy/random-policy.ts';
 import { randomUrls } from '../policy/random-urls.ts';
@@ -166,6 +169,14 @@ describeWithOracle(`policies like Kubernetes decides them (seed ${SEED})`, () =>
           .map((applied) => (applied.kept ? applied.line.toString('utf8') : ''));
         expect(ours.filter((line, k) => line !== out[k]).slice(0, 1)).toEqual([]);
       }
+  });
+
+  it('takes our built-in and proposed policies', async () => {
+    const counter = trafficCounter('known');
+    if (hasShared)
+      for (const line of readLines(`${SHARED}data/apiserver/controllers.ndjson.gz`)) counter.add(eventOf(line));
+    for (const text of [...BUILT_IN_POLICIES.values(), suggest(counter.rows()).text])
+      expect((await oracle(['decide', '--policy', policyFile('ours.yaml', text)], [])).out).toEqual([]);
   });
 
   it('loads or refuses mutated policy files alike', async () => {
