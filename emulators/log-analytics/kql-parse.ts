@@ -5,7 +5,7 @@ import { ServiceFault } from './fault.ts';
 export type Expression =
   | {
       readonly kind: 'literal';
-      readonly type: 'string' | 'long' | 'datetime' | 'bool';
+      readonly type: 'string' | 'long' | 'datetime' | 'timespan' | 'bool';
       readonly value: string | number | boolean;
     }
   | { readonly kind: 'name'; readonly name: string }
@@ -34,7 +34,7 @@ export interface Pipeline {
 }
 
 interface Token {
-  readonly kind: 'name' | 'string' | 'number' | 'datetime' | 'mark' | 'end';
+  readonly kind: 'name' | 'string' | 'number' | 'timespan' | 'datetime' | 'mark' | 'end';
   readonly text: string;
 }
 
@@ -42,7 +42,7 @@ const syntax = (message: string) =>
   new ServiceFault(400, 'BadArgumentError', message, { inner: ['SyntaxError', 'SYN0002'] });
 
 const TOKEN =
-  /\s*(?:(datetime)\s*\(([^)"]*)\)|([A-Za-z_]\w*)|"((?:[^"\\\r\n]|\\.)*)"|(\d+)|(==|=~|!=|>=|<=|[|(),=<>]))/y;
+  /\s*(?:(datetime)\s*\(([^)"]*)\)|([A-Za-z_]\w*)|"((?:[^"\\\r\n]|\\.)*)"|(\d+ms\b)|(\d+)|(==|=~|!=|>=|<=|[|(),=<>]))/y;
 
 /** Escapes of a string literal, as Kusto reads them. */
 function unescape(text: string): string {
@@ -64,10 +64,11 @@ function tokenize(text: string): Token[] {
       if (text.slice(from).trim() === '') break;
       throw syntax(`can't read the query at ${from}: ${text.slice(from, from + 20)}`);
     }
-    const [, datetime, time, name, string, number, mark] = match;
+    const [, datetime, time, name, string, timespan, number, mark] = match;
     if (datetime !== undefined) tokens.push({ kind: 'datetime', text: time!.trim() });
     else if (name !== undefined) tokens.push({ kind: 'name', text: name });
     else if (string !== undefined) tokens.push({ kind: 'string', text: unescape(string) });
+    else if (timespan !== undefined) tokens.push({ kind: 'timespan', text: timespan.slice(0, -2) });
     else if (number !== undefined) tokens.push({ kind: 'number', text: number });
     else tokens.push({ kind: 'mark', text: mark! });
   }
@@ -114,6 +115,7 @@ export function parseKql(text: string): Pipeline {
     const token = take();
     if (token.kind === 'string') return { kind: 'literal', type: 'string', value: token.text };
     if (token.kind === 'number') return { kind: 'literal', type: 'long', value: Number(token.text) };
+    if (token.kind === 'timespan') return { kind: 'literal', type: 'timespan', value: Number(token.text) };
     if (token.kind === 'datetime') return { kind: 'literal', type: 'datetime', value: canonicalTime(token.text) };
     if (token.kind === 'mark' && token.text === '(') {
       const inner = or();

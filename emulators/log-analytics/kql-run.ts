@@ -1,8 +1,7 @@
 // Runs a parsed query over the rows that can be found now. Types are checked first, as the service does: unknown names are semantic errors.
 
-import { createHash } from 'node:crypto';
 import { semantic } from './fault.ts';
-import type { Assignment, Expression, Operator, Pipeline } from './kql-parse.ts';
+import { type Assignment, canonicalTime, type Expression, type Operator, type Pipeline } from './kql-parse.ts';
 import type { ColumnType, StoredRow, Workspace } from './tables.ts';
 
 type Value = string | number | boolean | null;
@@ -43,6 +42,21 @@ function toText(type: ColumnType, value: Value): string {
   return type === 'dynamic' && value === 'null' ? '' : String(value);
 }
 
+/** FNV-1a and a final mix: https://en.wikipedia.org/wiki/Fowler–Noll–Vo_hash_function */
+function spread(text: string): number {
+  let hash = 0x811c9dc5;
+  for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193);
+  hash = Math.imul(hash ^ (hash >>> 16), 0x7feb352d);
+  return (hash ^ (hash >>> 15)) >>> 0;
+}
+
+const YEAR_ONE = Date.parse('0001-01-01T00:00:00Z');
+
+function binOf(time: number, length: number): string {
+  const start = YEAR_ONE + Math.floor((time - YEAR_ONE) / length) * length;
+  return canonicalTime(new Date(start).toISOString());
+}
+
 function call(name: string, args: readonly Expression[], columns: Relation['columns']): Compiled {
   if (name === 'column_ifexists') {
     const [column, fallback] = args;
@@ -61,15 +75,21 @@ function call(name: string, args: readonly Expression[], columns: Relation['colu
     const parts = args.map((arg) => compile(arg, columns));
     return { type: 'string', run: (row) => parts.map((part) => toText(part.type, part.run(row))).join('') };
   }
+  if (name === 'bin' && first?.type === 'datetime' && second?.type === 'timespan')
+    return {
+      type: 'datetime',
+      run: (row) => {
+        const time = first.run(row);
+        const length = Number(second.run(row));
+        // bins are counted from year 1
+        return time === null ? null : binOf(Date.parse(String(time)), length);
+      },
+    };
   // another function than xxHash: what counts is that it spreads rows, the same way each time
   if (name === 'hash_xxhash64' && first !== undefined && second !== undefined)
     return {
       type: 'long',
-      run: (row) =>
-        createHash('sha1')
-          .update(toText(first.type, first.run(row)))
-          .digest()
-          .readUIntBE(0, 6) % Number(second.run(row)),
+      run: (row) => spread(toText(first.type, first.run(row))) % Number(second.run(row)),
     };
   throw semantic(`Unknown function: '${name}'.`, 'SEM0260');
 }
@@ -102,6 +122,16 @@ function compile(expression: Expression, columns: Relation['columns']): Compiled
   const left = compile(expression.left, columns);
   const right = compile(expression.right, columns);
   const { operator } = expression;
+  if (operator === '=~' && expression.right.kind === 'literal' && typeof expression.right.value === 'string') {
+    const wanted = expression.right.value.toLowerCase();
+    return {
+      type: 'bool',
+      run: (row) => {
+        const value = left.run(row);
+        return typeof value === 'string' && (value === wanted || value.toLowerCase() === wanted);
+      },
+    };
+  }
   if (operator === 'and') return { type: 'bool', run: (row) => left.run(row) === true && right.run(row) === true };
   if (operator === 'or') return { type: 'bool', run: (row) => left.run(row) === true || right.run(row) === true };
   if (left.type !== right.type)
@@ -183,10 +213,10 @@ function read(name: string, workspace: Workspace, { now, timespan, mayRead }: Ru
   mayRead(name);
   if (table.plan !== 'Analytics')
     throw semantic(`Table ${name} is on the ${table.plan} plan and can't be queried here.`, 'PLAN0001');
-  const oldest = now - table.retentionInDays * 86_400_000;
+  const oldest = new Date(now - table.retentionInDays * 86_400_000).toISOString();
   const isThere = ({ values, visibleAt }: StoredRow) => {
     const time = values['TimeGenerated']!;
-    if (visibleAt > now || Date.parse(time) < oldest) return false;
+    if (visibleAt > now || time < oldest) return false;
     return timespan === undefined || (time >= timespan.from && time <= timespan.to);
   };
   return { columns: table.columns, rows: rotated(table.rows.filter(isThere)) };

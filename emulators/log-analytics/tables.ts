@@ -2,7 +2,7 @@
 
 import { ServiceFault } from './fault.ts';
 
-export type ColumnType = 'string' | 'datetime' | 'dynamic' | 'long' | 'bool' | 'real';
+export type ColumnType = 'string' | 'datetime' | 'dynamic' | 'long' | 'timespan' | 'bool';
 export type Columns = Readonly<Record<string, ColumnType>>;
 
 const COMMON: Columns = {

@@ -32,7 +32,6 @@ export interface Piece {
 /** A KQL string literal. Quotes, backslashes and control characters can't end it. */
 export function quote(text: string): string {
   return `"${text.replace(
-     
     /["\\\u0000-\u001f\u007f\u0085\u2028\u2029]/g,
     (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`,
   )}"`;
@@ -110,6 +109,14 @@ export function pageQuery(piece: Piece, resource: string, times: Span, rows: num
   }
   const projected = columns.map(([name, expression]) => (name === expression ? name : `${name} = ${expression}`));
   lines.push(`| project Arrival = tostring(ingestion_time()), ${projected.join(', ')}`, `| take ${rows}`);
+  return lines.join('\n');
+}
+
+/** How many rows of a piece arrived in each slot of `length` milliseconds; slots without rows are left out. */
+export function countQuery({ feed, arrival }: Piece, resource: string, times: Span, length: number): string {
+  const lines = [feed.table, ...selection(resource, times, arrival)];
+  if (feed.table === 'AzureDiagnostics') lines.push(`| where Category == ${quote(feed.category)}`);
+  lines.push(`| summarize Rows = count() by Slot = tostring(bin(ingestion_time(), ${length}ms))`);
   return lines.join('\n');
 }
 

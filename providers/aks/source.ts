@@ -16,8 +16,28 @@ import {
 } from '../../src/provider.ts';
 import { type Attempt, classifyAnswer, classifyError } from './classify.ts';
 import { type Answer, createClients } from './client.ts';
-import { advance, begin, type Cursor, formatCursor, parseCursor, pieceAt, shrink } from './cursor.ts';
-import { answerColumns, BUCKETS, type Feed, feedName, FEEDS, feedsQuery, pageQuery, probeQuery } from './kql.ts';
+import {
+  advance,
+  begin,
+  type Cursor,
+  formatCursor,
+  parseCursor,
+  pieceAt,
+  shrink,
+  slotLength,
+  split,
+} from './cursor.ts';
+import {
+  answerColumns,
+  BUCKETS,
+  countQuery,
+  type Feed,
+  feedName,
+  FEEDS,
+  feedsQuery,
+  pageQuery,
+  probeQuery,
+} from './kql.ts';
 import { diagnosticSettings, type Setting, tablePlan, type TablePlan } from './management.ts';
 import type { AksOptions } from './options.ts';
 import { readRows, toRecords } from './page.ts';
@@ -28,8 +48,8 @@ const DAY = 24 * 60 * MINUTE;
 /** Azure sets TimeGenerated to the time of arrival where it is more than 2 days older or 1 day ahead. */
 const LATENESS = 3 * DAY;
 const MAX_AHEAD = DAY;
-/** What one answer should hold at most, bytes: the service's own limit is 64 MB, and several are in memory at once. */
-const ANSWER_BYTES = 16_000_000;
+/** Share of `pageRows` that a piece is planned to have: rows may come in between counting and reading. */
+const PLANNED = 0.75;
 
 /** The service's own time-out begins before ours, so that it can say that a query took too long. Seconds. */
 const waitOf = (timeout: number) => Math.max(1, Math.min(600, Math.floor(timeout / 1000) - 20));
@@ -49,6 +69,7 @@ export function connect(settings: ClusterSettings, options: AksOptions, deps: So
   const feeds = allowedFeeds(options);
   const who = settings.auth === 'none' ? 'none' : `${azure.tenantId ?? ''}:${azure.clientId ?? azure.credential}`;
   const quotaKey = `azure:${cloud}:${settings.endpoint ?? ''}:${who}:query`;
+  const most = Math.max(1, Math.floor(options.pageRows * PLANNED));
   let closed = false;
 
   /** Runs one call with the signal and the errors of the contract. */
@@ -118,30 +139,56 @@ export function connect(settings: ClusterSettings, options: AksOptions, deps: So
     probed = true;
   }
 
+  /** A page that only counts: the piece that comes next is too large for one answer. */
+  async function countPiece(query: Query, cursor: Cursor, signal: AbortSignal): Promise<Page> {
+    const piece = pieceAt(cursor);
+    const { table } = piece.feed;
+    const times = bounds(query);
+    const answer = await ask(table, countQuery(piece, resource, times, slotLength(cursor)), times, signal);
+    let slots: { at: number; rows: number }[] = [];
+    if (answer.status === 200) {
+      const read = readRows(answer.text, ['Slot', 'Rows']);
+      if ('rows' in read)
+        slots = read.rows.map(([slot, rows]) => ({ at: Date.parse(String(slot)), rows: Number(rows) }));
+      if (slots.some(({ at, rows }) => Number.isNaN(at) || !(rows >= 0)))
+        throw new TransientError(`counting rows of ${table}: the answer holds slots without time or number`);
+    } else {
+      // where even counting takes too long, the piece is halved
+      const error = classifyAnswer(answer, attemptOf(table));
+      if (error !== undefined) throw error;
+    }
+    return { records: [], bytes: answer.text.length, next: formatCursor(split(cursor, slots)) };
+  }
+
   async function readPiece(query: Query, cursor: Cursor, signal: AbortSignal): Promise<Page> {
-    const piece = pieceAt(cursor, query.arrival);
+    if (cursor.ends[0]!.count) return countPiece(query, cursor, signal);
+    const piece = pieceAt(cursor);
     const { table } = piece.feed;
     const times = bounds(query);
     const answer = await ask(table, pageQuery(piece, resource, times, options.pageRows), times, signal);
     let tooMuch = 'the query took too long';
+    let fewer = true;
     if (answer.status === 200) {
       const read = readRows(answer.text, answerColumns(table));
       if (!('tooMuch' in read) && read.rows.length < options.pageRows) {
         const records = toRecords(read.rows, table, piece.arrival);
-        const bytes = Buffer.byteLength(answer.text);
-        const fill = Math.max(records.length / options.pageRows, bytes / ANSWER_BYTES);
-        const next = advance(cursor, query.arrival, fill);
-        return { records, bytes, ...(next !== undefined && { next: formatCursor(next) }) };
+        const next = advance(cursor, query.arrival);
+        return {
+          records,
+          bytes: Buffer.byteLength(answer.text),
+          ...(next !== undefined && { next: formatCursor(next) }),
+        };
       }
+      fewer = 'tooMuch' in read;
       tooMuch = 'tooMuch' in read ? read.tooMuch : `more than ${options.pageRows - 1} rows`;
     } else {
       const error = classifyAnswer(answer, attemptOf(table));
       if (error !== undefined) throw error;
     }
     // nothing of it is used: an answer that was cut doesn't say where
-    const next = shrink(cursor, query.arrival);
+    const next = shrink(cursor, fewer);
     if (next === undefined) throw cannotSplit(table, cursor, tooMuch, answer.status);
-    deps.log.debug({ table, at: cursor.at, size: cursor.size, tooMuch }, 'too much for one query; asking for less');
+    deps.log.debug({ table, arrival: piece.arrival, tooMuch }, 'too much for one query; asking for less');
     return { records: [], bytes: answer.text.length, next: formatCursor(next) };
   }
 
@@ -262,10 +309,10 @@ export function connect(settings: ClusterSettings, options: AksOptions, deps: So
     async fetchPage(query, token, signal): Promise<Page> {
       const { arrival } = query;
       if (token !== undefined) return readPiece(query, parseCursor(token, arrival), signal);
-      if (feeds.length === 1) return readPiece(query, begin(feeds, arrival), signal);
+      if (feeds.length === 1) return readPiece(query, begin(feeds, arrival, most), signal);
       const chosen = await chooseFeeds(query, signal);
       if (chosen.feeds.length === 0) return { records: [], bytes: chosen.bytes };
-      return { records: [], bytes: chosen.bytes, next: formatCursor(begin(chosen.feeds, arrival)) };
+      return { records: [], bytes: chosen.bytes, next: formatCursor(begin(chosen.feeds, arrival, most)) };
     },
 
     close() {
