@@ -136,7 +136,8 @@ function createRun(keys: Buffer, path: string): Run {
   const bits = n * BLOOM_BITS;
   const bloom = new Uint8Array(Math.ceil(bits / 8));
   const bit = (from: Buffer, at: number, k: number) =>
-    (from.readUInt32BE(at + 8) + k * (from.readUInt32BE(at + 12) | 1)) % bits;
+    // `| 1` alone would make it signed, and a negative place is none
+    (from.readUInt32BE(at + 8) + k * ((from.readUInt32BE(at + 12) | 1) >>> 0)) % bits;
   const index = Buffer.allocUnsafe(Math.ceil(n / INDEX_EVERY) * WIDTH);
   for (let i = 0; i < n; i++) {
     for (let k = 0; k < BLOOM_HASHES; k++) {

@@ -1,7 +1,5 @@
 // Sorting of fixed-width binary keys, in memory and merged from files.
 
-import { createWriteStream } from 'node:fs';
-import { once } from 'node:events';
 import { open } from 'node:fs/promises';
 
 /** Below this many keys a plain insertion sort is quicker than counting 65,536 buckets. */
@@ -57,20 +55,38 @@ async function* keysOf(path: string, width: number): AsyncGenerator<Buffer> {
   }
 }
 
+interface Input {
+  readonly chunks: AsyncGenerator<Buffer>;
+  chunk: Buffer;
+  at: number;
+}
+
 /** Merges sorted files of keys into one. */
 export async function mergeSorted(paths: readonly string[], width: number, target: string): Promise<void> {
-  const inputs = await Promise.all(
-    paths.map(async (path) => {
-      const chunks = keysOf(path, width);
-      const first = await chunks.next();
-      return { chunks, chunk: first.done ? Buffer.alloc(0) : first.value, at: 0 };
-    }),
-  );
-  const out = createWriteStream(target, { flags: 'wx' });
-  let block = Buffer.allocUnsafe(READ_KEYS * width);
+  const inputs: Input[] = paths.map((path) => ({ chunks: keysOf(path, width), chunk: Buffer.alloc(0), at: 0 }));
+  try {
+    const out = await open(target, 'w');
+    try {
+      await merge(inputs, width, (block) => out.writeFile(block));
+    } finally {
+      await out.close();
+    }
+  } finally {
+    for (const { chunks } of inputs) await chunks.return(undefined);
+  }
+}
+
+async function merge(inputs: Input[], width: number, write: (block: Buffer) => Promise<void>): Promise<void> {
+  const advance = async (input: Input) => {
+    const next = await input.chunks.next();
+    input.chunk = next.done === true ? Buffer.alloc(0) : next.value;
+    input.at = 0;
+  };
+  for (const input of inputs) await advance(input);
+  const block = Buffer.allocUnsafe(READ_KEYS * width);
   let filled = 0;
   for (;;) {
-    let least: (typeof inputs)[number] | undefined;
+    let least: Input | undefined;
     for (const input of inputs) {
       if (input.at === input.chunk.length) continue;
       if (least === undefined || compare(input.chunk, input.at, least.chunk, least.at, width) < 0) least = input;
@@ -79,19 +95,12 @@ export async function mergeSorted(paths: readonly string[], width: number, targe
     least.chunk.copy(block, filled, least.at, least.at + width);
     filled += width;
     least.at += width;
-    if (least.at === least.chunk.length) {
-      const next = await least.chunks.next();
-      least.chunk = next.done ? Buffer.alloc(0) : next.value;
-      least.at = 0;
-    }
-    if (filled === block.length) {
-      if (!out.write(block)) await once(out, 'drain');
-      block = Buffer.allocUnsafe(READ_KEYS * width);
-      filled = 0;
-    }
+    if (least.at === least.chunk.length) await advance(least);
+    if (filled < block.length) continue;
+    await write(block);
+    filled = 0;
   }
-  out.end(block.subarray(0, filled));
-  await once(out, 'close');
+  await write(block.subarray(0, filled));
 }
 
 /** Is `key` among the sorted `keys`? */
