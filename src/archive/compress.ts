@@ -1,10 +1,9 @@
-// Compression of parts: blocks are compressed side by side in the thread pool and joined to one gzip member (or zstd frames).
+// Compression of parts: blocks are compressed side by side in the thread pool and joined to one gzip member, or one after the other to one zstd frame.
 
 import { promisify } from 'node:util';
-import { constants, crc32, deflateRaw, zstdCompress } from 'node:zlib';
+import { constants, crc32, createZstdCompress, deflateRaw, type ZstdCompress } from 'node:zlib';
 
 const deflate = promisify(deflateRaw);
-const zstd = promisify(zstdCompress);
 
 export type Compression = 'gzip' | 'zstd';
 
@@ -59,7 +58,9 @@ export interface Compressor {
   /** Compresses the next block in the thread pool; results are to be written in the order of the calls. */
   block(content: Buffer): Promise<Buffer>;
   /** What ends the stream. */
-  end(): Buffer;
+  end(): Promise<Buffer>;
+  /** Gives memory back, also of a stream that was not ended. */
+  close(): void;
 }
 
 export function createCompressor(compression: Compression): Compressor {
@@ -96,31 +97,66 @@ function gzipCompressor(): Compressor {
       // a copy of its own size: the rest of the output buffer would be held with it
       return Buffer.concat([prefix, bytes]);
     },
-    end() {
+    async end() {
       const trailer = Buffer.alloc(8);
       trailer.writeUInt32LE(crc, 0);
       trailer.writeUInt32LE(size % 2 ** 32, 4);
       return Buffer.concat([takeHeader(), LAST_BLOCK, trailer]);
     },
+    close() {},
   };
 }
 
+/** One frame, flushed after each block: many readers, Node's own among them, stop at the end of the first frame. */
 function zstdCompressor(): Compressor {
-  let blocks = 0;
+  let opened: ZstdCompress | undefined;
+  let chunks: Buffer[] = [];
+  let failed: Error | undefined;
+  const drain = () => {
+    for (let chunk; (chunk = opened?.read() as Buffer | null) !== null;) chunks.push(chunk);
+  };
+  const take = () => {
+    drain();
+    const taken = Buffer.concat(chunks);
+    chunks = [];
+    return taken;
+  };
+  /** Not before the first block: it takes megabytes, and many parts are open at a time. */
+  function open(): ZstdCompress {
+    if (opened !== undefined) return opened;
+    opened = createZstdCompress({
+      chunkSize: OUTPUT_BYTES,
+      params: { [constants.ZSTD_c_compressionLevel]: 3, [constants.ZSTD_c_checksumFlag]: 1 },
+    });
+    opened.on('readable', drain);
+    opened.on('error', (error) => (failed = error));
+    return opened;
+  }
   return {
-    async block(content) {
-      blocks++;
-      return inPool(() =>
-        zstd(content, {
-          chunkSize: OUTPUT_BYTES,
-          params: { [constants.ZSTD_c_compressionLevel]: 3, [constants.ZSTD_c_checksumFlag]: 1 },
-          pledgedSrcSize: content.length,
-        } as Parameters<typeof zstd>[1]),
-      );
-    },
-    end() {
-      if (blocks > 0) return Buffer.alloc(0);
-      throw new Error('a zstd part needs at least one block');
+    block: (content) =>
+      inPool(
+        () =>
+          new Promise((resolve, reject) => {
+            const stream = open();
+            stream.once('error', reject);
+            // the stream works on one call after the other, so what it gave up to here belongs to this block
+            stream.write(content);
+            stream.flush(constants.ZSTD_e_flush, () => {
+              stream.off('error', reject);
+              if (failed === undefined) resolve(take());
+              else reject(failed);
+            });
+          }),
+      ),
+    end: () =>
+      new Promise((resolve, reject) => {
+        const stream = open();
+        stream.once('error', reject);
+        stream.once('end', () => resolve(take()));
+        stream.end();
+      }),
+    close() {
+      opened?.destroy();
     },
   };
 }

@@ -84,12 +84,19 @@ export function createPartWriter(compression: Compression, scratch: Scratch): Pa
     const bytes = full.subarray(0, filled);
     content.update(bytes);
     const compressed = compressor.block(bytes);
-    tail = Promise.all([tail, compressed]).then(async ([, result]) => {
-      scratch.budget.give(full.length);
-      giveBlock(full);
+    const before = tail;
+    tail = (async () => {
+      let result: Buffer;
+      try {
+        result = await compressed;
+      } finally {
+        scratch.budget.give(full.length);
+        giveBlock(full);
+      }
+      await before;
       stored.update(result);
       await spool.append(result);
-    });
+    })();
     tail.catch((error: unknown) => (failed = { error })); // reported by ready() and finish()
     block = takeBlock(full.length > FIRST_BLOCK ? FULL_BLOCK : FIRST_BLOCK);
     scratch.budget.force(block.length);
@@ -121,7 +128,7 @@ export function createPartWriter(compression: Compression, scratch: Scratch): Pa
     async finish() {
       flush();
       await tail;
-      const end = compressor.end();
+      const end = await compressor.end();
       stored.update(end);
       await spool.append(end);
       release();
@@ -137,6 +144,7 @@ export function createPartWriter(compression: Compression, scratch: Scratch): Pa
     },
     async dispose() {
       await tail.catch(() => undefined);
+      compressor.close();
       release();
       await spool.dispose();
     },
