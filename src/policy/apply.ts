@@ -41,11 +41,15 @@ export interface PolicyOptions {
 
 export type ApplyPolicy = (event: AuditEvent) => Applied;
 
-interface Outcome {
+/** What a policy says of one event, Panic events and unknown groups considered. */
+export interface Verdict {
+  readonly decision: Decision;
   /** Why it is dropped; undefined: it is kept. */
   readonly droppedBy: string | undefined;
+  /** The most that is kept; never more than the event has. */
   readonly level: Level;
-  readonly omitManagedFields: boolean;
+  /** The first rule in doubt, where that makes a difference. */
+  readonly undecided: string | undefined;
 }
 
 const rank = (level: Level | 'None') => POLICY_LEVELS.indexOf(level);
@@ -55,22 +59,16 @@ export function ruleName(rule: number): string {
   return rule < 0 ? 'no rule' : `rules[${rule}]`;
 }
 
-/**
- * Prepares a policy for the events of one cluster. The function is to be called for every event, in any order; it keeps nothing
- * but a cache of users, so equal events always come to the same end. Never throws.
- * @param policy undefined: every event is kept, only the guard works
- */
-export function policyFor(policy: Policy | undefined, options: PolicyOptions): ApplyPolicy {
-  const guarded = options.secrets === 'redact';
-  const isSecret = guarded ? isSecretEvent : () => false;
-  if (policy === undefined)
-    return (event) => (isSecret(event) ? finish(event, withoutSecrets(event), 'secrets', {}) : unchanged(event));
-
+/** Prepares the decisions on the events of one cluster. The guard has no part in them. */
+export function judge(
+  policy: Policy,
+  options: Pick<PolicyOptions, 'groups' | 'panics'>,
+): (event: AuditEvent) => Verdict {
   const matcher = compileMatcher(policy);
   const readUser = userReader(options.groups);
   const policyStages = new Set(policy.omitStages);
 
-  const outcome = (decision: Decision, event: AuditEvent): Outcome => {
+  const outcome = (decision: Decision, event: AuditEvent): Verdict => {
     const isPanic = event.stage === 'Panic' && options.panics === 'keep';
     let droppedBy: string | undefined;
     if (!isPanic) {
@@ -80,44 +78,57 @@ export function policyFor(policy: Policy | undefined, options: PolicyOptions): A
     }
     const wanted = decision.level === 'None' ? 'Metadata' : decision.level;
     const level = rank(wanted) < rank(event.level) ? wanted : event.level;
-    return { droppedBy, level, omitManagedFields: decision.omitManagedFields };
+    return { decision, droppedBy, level, undecided: undefined };
   };
 
+  if (options.groups === 'known')
+    return (event) => outcome(matcher.decide(attributesOf(event, readUser(event))), event);
   return (event) => {
-    const request = attributesOf(event, readUser(event));
-    let decision: Decision;
-    let chosen: Outcome;
+    const candidates = matcher.candidates(attributesOf(event, readUser(event)));
+    let chosen = outcome(candidates.at(-1)!, event);
     let undecided: string | undefined;
-    if (options.groups === 'known') {
-      decision = matcher.decide(request);
-      chosen = outcome(decision, event);
-    } else {
-      const candidates = matcher.candidates(request);
-      decision = candidates.at(-1)!;
-      chosen = outcome(decision, event);
-      for (const other of candidates.slice(0, -1)) {
-        const possible = outcome(other, event);
-        if (isSame(possible, chosen)) continue;
-        undecided ??= ruleName(candidates[0]!.rule);
-        if (keepsMore(possible, chosen)) [decision, chosen] = [other, possible];
-      }
+    for (const other of candidates.slice(0, -1)) {
+      const possible = outcome(other, event);
+      if (isSame(possible, chosen)) continue;
+      undecided ??= ruleName(candidates[0]!.rule);
+      if (keepsMore(possible, chosen)) chosen = possible;
     }
+    return undecided === undefined ? chosen : { ...chosen, undecided };
+  };
+}
+
+/**
+ * Prepares a policy for the events of one cluster. The function is to be called for every event, in any order; it keeps nothing
+ * but a cache of users, so equal events always come to the same end. Never throws.
+ * @param policy undefined: every event is kept, only the guard works
+ */
+export function policyFor(policy: Policy | undefined, options: PolicyOptions): ApplyPolicy {
+  if (policy === undefined) {
+    if (options.secrets === 'keep') return unchanged;
+    return (event) => (isSecretEvent(event) ? finish(event, withoutSecrets(event), 'secrets', {}) : unchanged(event));
+  }
+  const verdictOn = judge(policy, options);
+  const carryOut = executor(policy, options);
+  return (event) => carryOut(event, verdictOn(event));
+}
+
+/** Makes of an event what its verdict says, with the guard. */
+export function executor(
+  policy: Policy,
+  options: Pick<PolicyOptions, 'secrets'>,
+): (event: AuditEvent, verdict: Verdict) => Applied {
+  const guarded = options.secrets === 'redact';
+  const isSecret = guarded ? isSecretEvent : () => false;
+  return (event, { decision, droppedBy, level, undecided }) => {
+    if (droppedBy !== undefined) return { kept: false, droppedBy, ...(undecided !== undefined && { undecided }) };
     const more = {
       ...(undecided !== undefined && { undecided }),
       ...(rank(decision.level) > rank(event.level) && { unattained: ruleName(decision.rule) }),
     };
-    if (chosen.droppedBy !== undefined)
-      return { kept: false, droppedBy: chosen.droppedBy, ...(undecided !== undefined && { undecided }) };
-
     // at Metadata there is nothing left for the guard but annotations, which withoutSecrets looks at
-    if (chosen.level === 'Metadata' ? guarded : isSecret(event))
-      return finish(
-        event,
-        withoutSecrets(event),
-        chosen.level === 'Metadata' ? ruleName(decision.rule) : 'secrets',
-        more,
-      );
-    const { level, omitManagedFields } = chosen;
+    if (level === 'Metadata' ? guarded : isSecret(event))
+      return finish(event, withoutSecrets(event), level === 'Metadata' ? ruleName(decision.rule) : 'secrets', more);
+    const { omitManagedFields } = decision;
     if (level === event.level && !omitManagedFields) return { kept: true, line: event.line, level, ...more };
     const line = lower(event, level, { omitManagedFields });
     const own = policy.rules[decision.rule]?.omitManagedFields !== undefined;
@@ -134,15 +145,15 @@ function finish(event: AuditEvent, line: Buffer, loweredBy: string, more: object
   return { kept: true, line, level, ...(line !== event.line && { loweredBy }), ...more };
 }
 
-function isSame(a: Outcome, b: Outcome): boolean {
+function isSame(a: Verdict, b: Verdict): boolean {
   if (a.droppedBy !== undefined || b.droppedBy !== undefined)
     return (a.droppedBy === undefined) === (b.droppedBy === undefined);
-  return a.level === b.level && a.omitManagedFields === b.omitManagedFields;
+  return a.level === b.level && a.decision.omitManagedFields === b.decision.omitManagedFields;
 }
 
-function keepsMore(a: Outcome, b: Outcome): boolean {
+function keepsMore(a: Verdict, b: Verdict): boolean {
   if (a.droppedBy !== undefined || b.droppedBy !== undefined)
     return a.droppedBy === undefined && b.droppedBy !== undefined;
   if (a.level !== b.level) return rank(a.level) > rank(b.level);
-  return !a.omitManagedFields && b.omitManagedFields;
+  return !a.decision.omitManagedFields && b.decision.omitManagedFields;
 }
