@@ -3,6 +3,7 @@
 import { writeFile } from 'node:fs/promises';
 import { type ClusterSummary, collect as runCollect, onGrid } from '../collect/collect.ts';
 import { AuditkeepError, ConfigError, EXIT } from '../errors.ts';
+import { sealedKeysOf } from '../integrity/read-log.ts';
 import type { Span } from '../provider.ts';
 import { formatTime } from '../time.ts';
 import { VERSION } from '../version.ts';
@@ -10,10 +11,12 @@ import type { Cli, Run } from './io.ts';
 import { type OpenRun, type RunOptions, withRun } from './open-run.ts';
 import { formatBytes, formatCount, safeJson, table } from './output.ts';
 import { createProgress } from './progress.ts';
+import { sealAfter, settingsOf } from './seal.ts';
 import { rangeOption, shardOption } from './when.ts';
 
 interface CollectOptions extends RunOptions {
   summary?: string;
+  seal?: boolean;
 }
 
 interface BackfillOptions extends CollectOptions {
@@ -49,6 +52,7 @@ async function runAndReport(
       signal: cli.signal,
       version: `auditkeep ${VERSION}`,
       emit: progress.onEvent,
+      sealedKeys: sealedKeysOf(run.store),
       ...(only !== undefined && { only }),
       ...(shard !== undefined && { shard }),
     });
@@ -68,8 +72,28 @@ async function runAndReport(
     for (const error of errors) cli.tell(`${cluster}: ${inWords(error)}`);
   }
   if (cli.options.summary !== undefined) await writeSummary(cli.options.summary, lines);
-  return exitCodeOf(summaries);
+  const code = exitCodeOf(summaries);
+  // shards only collect: one sealer seals
+  if (cli.options.seal === false || shard !== undefined) return code;
+  return gravest(code, await sealEnd(cli, run));
 }
+
+/** What was collected stays, whatever sealing comes to: its fault is told, and counts. */
+async function sealEnd(cli: Cli, run: OpenRun): Promise<number> {
+  try {
+    return await sealAfter(settingsOf(cli, run), run.log);
+  } catch (error) {
+    cli.signal.throwIfAborted();
+    const { message } = error as Error;
+    const hint = error instanceof AuditkeepError ? error.hint : undefined;
+    run.log.error({ error: message, ...(hint !== undefined && { hint }) }, 'collected, but not sealed');
+    return error instanceof AuditkeepError ? error.exitCode : EXIT.failed;
+  }
+}
+
+/** Tampering before all else; otherwise what collecting came to, if that was not success. */
+const gravest = (collected: number, sealed: number): number =>
+  sealed === EXIT.tampered || collected === EXIT.done ? sealed : collected;
 
 /** One line of the run summary; its members are a stable interface (docs/cli.md). */
 export function summaryJson(summary: ClusterSummary): object {

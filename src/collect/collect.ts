@@ -29,6 +29,7 @@ import { createLimiters, type Sleep } from './limiter.ts';
 import { type Plan, plan } from './plan.ts';
 import { recheckDay } from './recheck.ts';
 import { callProvider } from './retry.ts';
+import { checkBegun, withoutSealed } from './sealed.ts';
 import { policyOptions, runScan } from './scan.ts';
 
 export interface RunInput {
@@ -40,6 +41,8 @@ export interface RunInput {
   readonly signal: AbortSignal;
   /** `auditkeep 0.1.0`. */
   readonly version: string;
+  /** Keys of the ledger that the signed log names: what of these is gone is never collected again. */
+  sealedKeys?(): Promise<ReadonlySet<string>>;
   /** Backfill: only these arrival times; widened to the grid. */
   readonly only?: Span;
   readonly shard?: { readonly index: number; readonly of: number };
@@ -301,6 +304,7 @@ async function collectOpened(cluster: Cluster, opened: Opened, shared: Shared): 
       throw new AuditkeepError(`${store.url}: the ledger of ${cluster.name} has manifests but no cluster.json`, {
         hint: 'restore cluster.json from a copy or an earlier version of the object: it fixes the plan of this cluster',
       });
+    checkBegun(cluster.name, (await input.sealedKeys?.()) ?? new Set());
     const { horizon, begins } = await wouldBegin(cluster, opened, input);
     clock.check();
     const file = await begin(store, begins);
@@ -316,11 +320,15 @@ async function collectOpened(cluster: Cluster, opened: Opened, shared: Shared): 
   const due = planCluster(cluster, source, ledger, input);
   input.emit({ type: 'plan', cluster: cluster.name, plan: due, ledger });
 
-  const outcomes: Outcome[] = [];
+  const sealed = due.scans.length + due.rechecks.length === 0 ? undefined : await input.sealedKeys?.();
+  const { plan: allowed, refused } = withoutSealed(due, cluster.name, sealed ?? new Set());
+  for (const { name: what, error } of refused)
+    input.emit({ type: 'failed', cluster: cluster.name, what, windows: 1, error });
+  const outcomes: Outcome[] = [...refused];
   const manifests = new Map<string, Manifest>();
   const touched = new Set<string>();
   const committed = new Map(ledger.windows);
-  if (due.scans.length > 0 || due.rechecks.length > 0) {
+  if (allowed.scans.length > 0 || allowed.rechecks.length > 0) {
     const identity = await callProvider('identity', () => source.identity(signal), asking);
     checkSame(ledger.file!, { provider: cluster.provider, window: config.collect.window, source: identity });
     await shared.storePolicy(cluster.policy);
@@ -363,7 +371,7 @@ async function collectOpened(cluster: Cluster, opened: Opened, shared: Shared): 
       outcomes.push(...results);
     };
     await Promise.all(
-      due.scans.map((scan) =>
+      allowed.scans.map((scan) =>
         shared.scans(() => one(scan.windows.length, windowName(scan.windows[0]!), () => runScan(scan, context))),
       ),
     );
@@ -375,7 +383,7 @@ async function collectOpened(cluster: Cluster, opened: Opened, shared: Shared): 
         .filter((span) => !committed.has(windowName(span)))
         .map((span) => dateOf(span.from)),
     );
-    const ready = due.rechecks.filter((date) => !incomplete.has(date));
+    const ready = allowed.rechecks.filter((date) => !incomplete.has(date));
     await Promise.all(
       ready.map((date) =>
         shared.scans(() => one(1, `recheck of ${date}`, async () => [await recheckDay(date, after, context)])),

@@ -6,6 +6,7 @@ import type { Store } from '../archive/store/store.ts';
 import { ConfigError, TamperError } from '../errors.ts';
 import { latestAnchor } from './anchor.ts';
 import { describeCheckpoint, type SignedCheckpoint } from './checkpoint.ts';
+import type { Log as Logger } from '../log.ts';
 import type { LastSeen } from './last-seen.ts';
 import { checkNote } from './note.ts';
 import { type Log, PARALLEL, type StoredCheckpoint } from './read-log.ts';
@@ -20,6 +21,9 @@ export interface GuardInput {
   readonly verifiers: readonly Verifier[];
   readonly anchor?: Store;
   readonly lastSeen: LastSeen;
+  /** Name of a log that doesn't exist yet. */
+  readonly newOrigin: string;
+  readonly log: Logger;
 }
 
 /** May this run continue the stored log? Gives the keys that count. */
@@ -63,17 +67,12 @@ export async function checkUnshrunken(
 ): Promise<void> {
   const { store, anchor, lastSeen } = input;
   const was = await lastSeen.origin(store.url);
-  const origin = stored?.origin ?? was;
   if (was !== undefined && stored?.origin !== was)
-    throw new TamperError(
-      stored === undefined
-        ? `${store.url}: its log (${was}) is gone`
-        : `${store.url}: its log was ${was} and is ${stored.origin} now`,
-      {
-        hint: 'restore log/ from a copy or earlier versions; if the archive was begun anew on purpose, remove what integrity.state remembers of it',
-      },
+    input.log.error(
+      { was, is: stored?.origin ?? 'gone' },
+      'this archive had another log before: if it was not begun anew on purpose, restore log/ from a copy or earlier versions',
     );
-  if (origin === undefined) return;
+  const origin = stored?.origin ?? input.newOrigin;
   const earlier: [string, SignedCheckpoint | undefined][] = [
     ['this machine has seen', await lastSeen.checkpoint(origin)],
     [`the anchor ${anchor?.url} holds`, anchor && (await latestAnchor(anchor, origin))],

@@ -130,3 +130,22 @@ export async function putOnce(store: Store, key: string, bytes: Buffer, contentT
     });
   }
 }
+
+/**
+ * Keys of the ledger that the log names; read once, when first asked for. None where there is no log, or where it is
+ * damaged: sealing says so, and what can be collected must not be lost for it.
+ */
+export function sealedKeysOf(store: Store): () => Promise<ReadonlySet<string>> {
+  let keys: Promise<ReadonlySet<string>> | undefined;
+  const read = async (): Promise<ReadonlySet<string>> => {
+    try {
+      const stored = await readCheckpoint(store);
+      const { entries } = await readBundles(store, stored?.checkpoint.size ?? 0);
+      return new Set(entries.flatMap((bytes) => (bytes && parseEntry(bytes)?.key) ?? []));
+    } catch (error) {
+      if (error instanceof TamperError) return new Set();
+      throw error;
+    }
+  };
+  return () => (keys ??= read());
+}

@@ -1,5 +1,6 @@
 // Sealing: what is new in the ledger becomes leaves of the signed log. Any number of sealers may run, and die, at any time.
 
+import { randomBytes } from 'node:crypto';
 import pLimit from 'p-limit';
 import { sha256Hex } from '../archive/hash.ts';
 import type { Store } from '../archive/store/store.ts';
@@ -25,10 +26,7 @@ import { cosign, type Witness } from './witness.ts';
 
 /** Without a signer the log is built all the same, but nobody vouches for it. */
 export interface SealInput extends GuardInput, PendingInput {
-  /** Name of a log that doesn't exist yet. */
-  readonly newOrigin: string;
   readonly witnesses: readonly Witness[];
-  readonly log: Logger;
   readonly signal: AbortSignal;
   /** Told after each published checkpoint. */
   onProgress?(sealed: number, open: number): void;
@@ -66,7 +64,7 @@ export async function seal(input: SealInput): Promise<Sealed | undefined> {
       throw new TamperError(`nothing can be sealed: ${step.refused.join('; ')}`);
     }
     if (input.anchor !== undefined) await putAnchor(input.anchor, step.checkpoint);
-    await input.lastSeen.remember(input.store.url, step.checkpoint);
+    await remember(input, step.checkpoint);
     return {
       checkpoint: step.checkpoint,
       added,
@@ -74,6 +72,15 @@ export async function seal(input: SealInput): Promise<Sealed | undefined> {
       refused: step.refused,
       unwitnessed: [...unwitnessed],
     };
+  }
+}
+
+/** What this machine remembers guards later seals; this one is done already. */
+async function remember({ lastSeen, store, log }: SealInput, checkpoint: SignedCheckpoint): Promise<void> {
+  try {
+    await lastSeen.remember(store.url, checkpoint);
+  } catch (error) {
+    log.warn({ error: (error as Error).message }, 'sealed, but this machine could not note the checkpoint it saw');
   }
 }
 
@@ -114,7 +121,7 @@ async function sealStep(input: SealInput, unwitnessed: Set<string>): Promise<Ste
   if (checkpoint === undefined) return 'lost';
   await finishAnnouncements(store, next, checkpoint);
   if (input.anchor !== undefined) await putAnchor(input.anchor, checkpoint);
-  await input.lastSeen.remember(store.url, checkpoint);
+  await remember(input, checkpoint);
   await removePartials(store, size, next.tree.size, log);
   const more = fresh.length > batch.length || (await store.get(batchKey(next.tree.size))) !== undefined;
   input.onProgress?.(next.tree.size, Math.max(0, fresh.length - batch.length));
@@ -219,3 +226,6 @@ async function removePartials(store: Store, from: number, size: number, log: Log
     log.debug({ left: stale.length }, 'this role may not remove partial tiles; they harm nobody');
   }
 }
+
+/** A name that no other log has. It names the log wherever its files go, so it is no address. */
+export const newOrigin = (): string => `auditkeep.log/${randomBytes(8).toString('hex')}`;

@@ -102,12 +102,15 @@ export async function verify(input: VerifyInput): Promise<VerifyReport> {
   if (clusters.every(({ windows }) => windows === 0))
     findings.unverifiable('nothing-found', 'no window was found to verify: nothing found is no success');
   if (findings.exitCode() === 0 && log !== undefined) {
-    await lastSeen.remember(store.url, log.checkpoint);
-    if (input.mode !== 'fast') {
-      // what was out of this run's scope stays remembered
-      const whole = input.range === undefined && input.isWanted === undefined;
-      const all = whole ? objects.memory : new Set([...objects.memory, ...memory]);
-      await lastSeen.write(log.checkpoint.origin, MEMORY, Buffer.from([...all].join(''), 'latin1'));
+    // what was out of this run's scope stays remembered
+    const whole = input.range === undefined && input.isWanted === undefined;
+    const all = whole ? objects.memory : new Set([...objects.memory, ...memory]);
+    try {
+      await lastSeen.remember(store.url, log.checkpoint);
+      if (input.mode !== 'fast')
+        await lastSeen.write(log.checkpoint.origin, MEMORY, Buffer.from([...all].join(''), 'latin1'));
+    } catch (error) {
+      findings.notice('not-remembered', (error as Error).message);
     }
   }
   return {

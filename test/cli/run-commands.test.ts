@@ -276,7 +276,7 @@ describe('exit codes of a run', () => {
 describe('on a terminal', () => {
   it('one moving line shows progress and goes away', async () => {
     const stderr = sink(true);
-    const { stdout } = await runCli(['collect', '--config', config], { now: START + 5.5 * HOUR, stderr });
+    const { stdout } = await runCli(['collect', '--no-seal', '--config', config], { now: START + 5.5 * HOUR, stderr });
     expect(stdout).toMatch(/^one +5\/5/m);
     expect(stderr.text()).toMatch(/\r\u001b\[K[█░]{24} \d+\/\d+ windows {2}/);
     expect(stderr.text()).not.toContain('"level"');
