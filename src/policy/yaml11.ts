@@ -60,14 +60,32 @@ function readScalar(node: Scalar, path: string): Plain {
   return value;
 }
 
+/** Lines whose indentation is mended at most. */
+const MAX_MENDED = 200;
+
+/**
+ * The first document. YAML 1.1 readers don't mind how lines are indented between brackets; the parser does, so such lines are moved
+ * to the right until it agrees.
+ */
+function parseFirst(text: string): Document.Parsed | undefined {
+  const lines = text.split('\n');
+  for (let mended = 0; ; mended++) {
+    const [document] = parseAllDocuments(lines.join('\n'), {
+      version: '1.1',
+      schema: 'failsafe',
+      uniqueKeys: false,
+      logLevel: 'silent',
+    }) as Document.Parsed[];
+    const error = document?.errors[0];
+    const line = error?.linePos?.[0].line;
+    const isIndent = error?.code === 'BAD_INDENT' && error.message.startsWith('Flow');
+    if (!isIndent || line === undefined || mended === MAX_MENDED) return document;
+    lines[line - 1] = ' '.repeat(MAX_DEPTH) + lines[line - 1];
+  }
+}
+
 function readYaml(text: string): ReadText {
-  const documents = parseAllDocuments(text, {
-    version: '1.1',
-    schema: 'failsafe',
-    uniqueKeys: false,
-    logLevel: 'silent',
-  });
-  const document = documents[0] as Document.Parsed | undefined;
+  const document = parseFirst(text);
   if (document === undefined) return { value: null, repeated: [] };
   const [error] = document.errors;
   if (error !== undefined) throw new NotReadable(`not valid YAML: ${error.message.split('\n')[0]!.replace(/:$/, '')}`);
@@ -136,8 +154,18 @@ function readJson(text: string): ReadText {
   return { value: read(from, end, '', 0), repeated };
 }
 
+/** Line ends of YAML 1.1 that newer readers don't know: what is a comment to the one would be a rule to the other. */
+const OLD_LINE_END = /[\u0085\u2028\u2029]/;
+
 /** Reads the text of a policy file. Throws NotReadable with what is wrong. */
 export function readText(text: string): ReadText {
   if (/^\s*\{/.test(text) && !text.startsWith('\ufeff')) return readJson(text);
-  return readYaml(text.replace(/^\ufeff/, ''));
+  const odd = OLD_LINE_END.exec(text);
+  if (odd !== null) {
+    const code = odd[0].charCodeAt(0).toString(16).toUpperCase().padStart(4, '0');
+    throw new NotReadable(
+      `the character U+${code} ends a line in YAML 1.1 and in newer readers doesn't; write it as an escape in quotes`,
+    );
+  }
+  return readYaml(text.replace(/^\ufeff/, '').replace(/\r\n?/g, '\n'));
 }

@@ -101,6 +101,19 @@ rules:
     '*x',
   ])('refuses %j', (text) => expect(() => loadPolicy(text)).toThrow(ConfigError));
 
+  it.each([
+    ['lines between brackets may stand anywhere', `${HEAD}rules:\n- {level: Metadata,\nusers: [alice,\nbob\n]\n}\n`],
+    ['a carriage return ends a line', `${HEAD}rules:\r- level: Metadata\r  users: [alice, bob]\r`],
+  ])('reads YAML as 1.1 readers do: %s', (_name, text) => {
+    expect(loadPolicy(text).policy.rules[0]!.users).toEqual(['alice', 'bob']);
+  });
+
+  it('refuses line ends that readers disagree about', () => {
+    // a comment to one reader, a rule to the other
+    const text = `${HEAD}rules:\n# \u2028- level: None\n- level: Metadata\n`;
+    expect(() => loadPolicy(text)).toThrow(/U\+2028 ends a line/);
+  });
+
   it('is not blown up by aliases', () => {
     const bomb = `${HEAD}x: &a [1,1,1,1,1,1,1,1]\n${'abcdefgh'
       .split('')
