@@ -19,7 +19,9 @@ export function compactTime(time: number): string {
 /** The inverse of compactTime; NaN if the text is none. */
 export function parseCompactTime(text: string): number {
   const m = /^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z$/.exec(text);
-  return m === null ? Number.NaN : Date.parse(`${m[1]}-${m[2]}-${m[3]}T${m[4]}:${m[5]}:${m[6]}Z`);
+  const time = m === null ? Number.NaN : Date.parse(`${m[1]}-${m[2]}-${m[3]}T${m[4]}:${m[5]}:${m[6]}Z`);
+  // Date.parse takes 30 February for 2 March
+  return Number.isNaN(time) || compactTime(time) !== text ? Number.NaN : time;
 }
 
 /** `2026-06-22` of a time. */
@@ -51,7 +53,7 @@ export function parseManifestName(name: string): ManifestName | undefined {
   const recheck = /^(\d{4})(\d\d)(\d\d)_recheck([2-9]|[1-9]\d)?$/.exec(name);
   if (recheck !== null) {
     const date = `${recheck[1]}-${recheck[2]}-${recheck[3]}`;
-    if (Number.isNaN(dayStart(date))) return undefined;
+    if (Number.isNaN(dayStart(date)) || dateOf(dayStart(date)) !== date) return undefined;
     return { kind: 'recheck', name, date, round: recheck[4] === undefined ? 1 : Number(recheck[4]) };
   }
   const [a, b, ...rest] = name.split('_');
@@ -68,14 +70,15 @@ export const startKey = (cluster: string, span: Span): string =>
 
 /** Span of a start file's key, undefined for other keys of the ledger. */
 export function parseStartKey(key: string): Span | undefined {
-  const m = /\/start_([^/]+)\.json$/.exec(key);
+  const m = /^ledger\/[^/]+\/start_([^/]+)\.json$/.exec(key);
   const name = m?.[1] === undefined ? undefined : parseManifestName(m[1]);
   return name?.kind === 'window' ? name.span : undefined;
 }
 
 /** Manifest name of a ledger key, undefined for cluster.json, starts and strangers. */
 export function manifestOfLedgerKey(key: string): ManifestName | undefined {
-  const m = /\/([^/]+)\.json$/.exec(key);
+  // not in a folder below: a copy that someone keeps there commits nothing
+  const m = /^ledger\/[^/]+\/([^/]+)\.json$/.exec(key);
   return m?.[1] === undefined ? undefined : parseManifestName(m[1]);
 }
 
@@ -105,7 +108,8 @@ export const idsKey = (cluster: string, manifest: string, hash: string): string 
 
 /** Which manifest a data object belongs to, by its name; undefined for strangers. */
 export function manifestOfDataKey(key: string): ManifestName | undefined {
-  const base = key.slice(key.lastIndexOf('/') + 1);
-  const m = /^(.+?)(?:_\d+)?_[0-9a-f]{16}\.(?:bin|ndjson\.(?:gz|zst))$/.exec(base);
+  const m =
+    /^(?:events|rejects)\/[^/]+\/date=[^/]+\/([^/]+?)_\d+_[0-9a-f]{16}\.ndjson\.(?:gz|zst)$/.exec(key) ??
+    /^ids\/[^/]+\/([^/]+?)_[0-9a-f]{16}\.bin$/.exec(key);
   return m?.[1] === undefined ? undefined : parseManifestName(m[1]);
 }
