@@ -57,7 +57,7 @@ export function memoryStore(): Store {
         const size = objects.get(key)?.bytes.length;
         // deleted since: a listing may or may not have it
         if (size !== undefined) yield { key, size, stamp: objects.get(key)!.tag };
-        await undefined;
+        await new Promise(setImmediate); // others write and delete in between
       }
     },
     async delete(key) {
