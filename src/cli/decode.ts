@@ -1,14 +1,12 @@
 // `auditkeep decode`: records that a cloud's own tools exported → Events on stdout, the rest counted on stderr.
 
-import { createReadStream } from 'node:fs';
-import { addAbortSignal, pipeline, Readable } from 'node:stream';
-import { createGunzip, createZstdDecompress } from 'node:zlib';
-import { AuditkeepError, ConfigError, EXIT } from '../errors.ts';
+import { ConfigError, EXIT } from '../errors.ts';
 import { scanEvent } from '../event.ts';
 import type { Provider, ProviderRecord } from '../provider.ts';
 import { guard } from '../policy/guard.ts';
-import type { Cli, Run } from './io.ts';
+import type { Run } from './io.ts';
 import { formatCount } from './output.ts';
+import { contentOf } from './read-file.ts';
 
 /** What became of the records of one file; the JSON output. */
 export interface DecodeSummary {
@@ -41,8 +39,9 @@ export const decode: Run<{ secrets: 'redact' | 'keep' }, readonly string[]> = as
   };
   const quiet = cli.options.output === 'json';
   const lines = batch(cli.out.write);
+  const soFar = () => `${formatCount(counts.received)} records were decoded before that and are printed`;
   try {
-    for await (const record of provider.readExport(guarded(unpack(input(file, cli)), file, counts))) {
+    for await (const record of provider.readExport(contentOf(file, cli, soFar))) {
       cli.signal.throwIfAborted();
       counts.received++;
       const line = decodeOne(provider, parsed.data, record, cli.options.secrets, counts);
@@ -97,42 +96,6 @@ function add(counts: Record<string, number>, reason: string): void {
   counts[reason] = (counts[reason] ?? 0) + 1;
 }
 
-/** Ends with an error when the signal fires, also while it waits for more. */
-function input(file: string, { stdin, signal }: Cli): AsyncIterable<Buffer> {
-  const stream = file === '-' ? (stdin as Readable) : createReadStream(file, { highWaterMark: 1 << 18 });
-  return addAbortSignal(signal, stream);
-}
-
-/** Unzips what begins like gzip or zstd; passes on the rest. */
-async function* unpack(chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
-  const source = chunks[Symbol.asyncIterator]();
-  let head: Buffer = Buffer.alloc(0);
-  while (head.length < 4) {
-    const { value, done } = await source.next();
-    if (done === true) break;
-    head = Buffer.concat([head, value]);
-  }
-  const whole = (async function* () {
-    yield head;
-    for (let next = await source.next(); next.done !== true; next = await source.next()) yield next.value;
-  })();
-  const gzip = head.length >= 2 && head.readUInt16BE(0) === 0x1f8b;
-  const zstd = head.length >= 4 && head.readUInt32BE(0) === 0x28b52ffd;
-  if (!gzip && !zstd) return yield* whole;
-  // a failure of either side ends the iteration with that error
-  const unzip = gzip ? createGunzip() : createZstdDecompress();
-  yield* pipeline(Readable.from(whole), unzip, () => {}) as AsyncIterable<Buffer>;
-}
-
-/** What goes wrong below the provider is told here, where the file's name is known. */
-async function* guarded(chunks: AsyncIterable<Buffer>, file: string, counts: DecodeSummary): AsyncGenerator<Buffer> {
-  try {
-    yield* chunks;
-  } catch (error) {
-    throw unreadable(error, file, counts);
-  }
-}
-
 /** Collects lines into larger writes. */
 function batch(write: (chunk: Buffer) => Promise<void>) {
   let held: Buffer[] = [];
@@ -153,20 +116,6 @@ function batch(write: (chunk: Buffer) => Promise<void>) {
       if (size >= 1 << 16) await end();
     },
   };
-}
-
-function unreadable(error: unknown, file: string, counts: DecodeSummary): unknown {
-  const code = (error as NodeJS.ErrnoException).code;
-  if (code === 'ABORT_ERR' || error instanceof AuditkeepError || typeof code !== 'string') return error;
-  const what = file === '-' ? 'stdin' : file;
-  if (code === 'ENOENT') return new ConfigError(`${what}: no such file`, { cause: error });
-  const soFar = `${formatCount(counts.received)} records were decoded before that and are printed`;
-  if (code.startsWith('Z_') || code.startsWith('ZSTD_'))
-    return new AuditkeepError(`${what}: the compressed data ends early or is damaged (${(error as Error).message})`, {
-      cause: error,
-      hint: `${soFar}; fetch the file again`,
-    });
-  return new AuditkeepError(`${what} can't be read: ${(error as Error).message}`, { cause: error, hint: soFar });
 }
 
 function inWords(counts: DecodeSummary): string {
