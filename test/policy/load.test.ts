@@ -143,7 +143,7 @@ rules:
           expect(error).toBeInstanceOf(ConfigError);
         }
       }),
-      { numRuns: 1500 },
+      { numRuns: 300 },
     );
   });
 });

@@ -128,7 +128,7 @@ describe('suggest', () => {
         for (const user of named) expect(events.map((event) => event.user.username)).toContain(user);
         expect(advise(policy, { groups: 'known' }).filter((advice) => !advice.includes('"*"'))).toEqual([]);
       }),
-      { numRuns: 300 },
+      { numRuns: 150 },
     );
   });
 
