@@ -1,0 +1,121 @@
+// File to archive: against zlib alone at the same level, and against jq piped into gzip.
+
+import { join } from 'node:path';
+import {
+  collectArgs,
+  countLines,
+  freshConfig,
+  generatedLog,
+  OUT,
+  realLog,
+  ROOT,
+  sizeOf,
+  writtenEvents,
+} from './data.ts';
+import type { Goal, Result } from './goal.ts';
+import { cpuOf, inTurns, isInstalled, type Program, wallOf } from './measure.ts';
+
+const NODE = process.execPath;
+const ZLIB_SHARE = 0.8;
+const TIMES_JQ = 5;
+
+/** Generated lines, and real ones where there are any. */
+export async function file(quick: boolean): Promise<Result> {
+  const inputs: [string, string | undefined][] = [
+    ['generated lines', await generatedLog(quick ? 30_000 : 200_000)],
+    ['real lines', await realLog(quick ? 50e6 : 350e6)],
+  ];
+  const goals: Goal[] = [];
+  const missing: string[] = [];
+  const details: Record<string, object> = {};
+  const hasJq = await isInstalled('jq');
+  if (!hasJq) missing.push('file: times jq | gzip (jq is not installed)');
+  for (const [name, path] of inputs) {
+    if (path === undefined) {
+      missing.push(`file: ${name} (they don't lie beside the repository)`);
+      continue;
+    }
+    const one = await measureFile(path, quick ? 2 : 5, hasJq);
+    const { ours, zlib, jq } = one;
+    goals.push({
+      what: `file: ${name}, share of zlib alone`,
+      measured: zlib / ours,
+      goal: ZLIB_SHARE,
+      unit: '×',
+      better: 'more',
+    });
+    if (jq !== undefined)
+      goals.push({
+        what: `file: ${name}, times jq | gzip`,
+        measured: jq / ours,
+        goal: TIMES_JQ,
+        unit: '×',
+        better: 'more',
+      });
+    details[name] = one;
+  }
+  return { goals, missing, details };
+}
+
+async function measureFile(path: string, repetitions: number, hasJq: boolean) {
+  const zlibAlone = (how: string) => (): Promise<Program> =>
+    Promise.resolve({ command: NODE, args: [join(ROOT, 'bench/zlib-alone.mjs'), how, path, join(OUT, 'zlib-out')] });
+  const series = await inTurns(
+    {
+      ours: async () => {
+        const { config } = await freshConfig('file', [{ name: 'lab', provider: 'kube', files: path }]);
+        return { command: NODE, args: collectArgs(config), memory: true };
+      },
+      blocks: zlibAlone('blocks'),
+      shares: zlibAlone('shares'),
+    },
+    repetitions,
+  );
+  const written = await checkWritten(path);
+  // slow, so fewer runs; each beside one of ours
+  const slow = hasJq
+    ? await inTurns(
+        {
+          jq: () =>
+            Promise.resolve({
+              command: 'bash',
+              args: ['-c', `jq -c . "$0" | gzip -6 >"$1"`, path, join(OUT, 'jq-out')],
+            }),
+          ours: async () => {
+            const { config } = await freshConfig('file', [{ name: 'lab', provider: 'kube', files: path }]);
+            return { command: NODE, args: collectArgs(config) };
+          },
+        },
+        Math.min(2, repetitions),
+      )
+    : undefined;
+  const faster = wallOf(series['blocks']) <= wallOf(series['shares']) ? 'blocks' : 'shares';
+  const ours = wallOf(series['ours']);
+  const bytes = await sizeOf(path);
+  return {
+    bytes,
+    written,
+    ours,
+    zlib: wallOf(series[faster]),
+    // against our own run of the same turns
+    ...(slow !== undefined && { jq: (wallOf(slow['jq']) / wallOf(slow['ours'])) * ours }),
+    zlibAlone: faster,
+    megabytesPerSecond: bytes / 1e6 / ours,
+    cpu: {
+      ours: cpuOf(series['ours']),
+      zlib: cpuOf(series[faster]),
+      ...(slow !== undefined && { jq: cpuOf(slow['jq']) }),
+    },
+    cpuShareOfZlib: cpuOf(series[faster]) / cpuOf(series['ours']),
+    runs: { ...series, ...(slow !== undefined && { slow }) },
+  };
+}
+
+/** A fast run that left something out would be worth nothing. */
+async function checkWritten(path: string): Promise<number> {
+  const { config } = await freshConfig('file', [{ name: 'lab', provider: 'kube', files: path }]);
+  await inTurns({ ours: () => Promise.resolve({ command: NODE, args: collectArgs(config) }) }, 0);
+  const [written, lines] = [await writtenEvents(), await countLines(path)];
+  if (written !== lines) throw new Error(`${lines} lines in, ${written} events in the archive`);
+  return written;
+}
