@@ -55,7 +55,7 @@ export function classifyAnswer(answer: Answer, attempt: Attempt): Error | undefi
   const { status } = answer;
   let error: { code?: unknown; message?: unknown } = {};
   try {
-    error = (JSON.parse(answer.text) as { error?: typeof error }).error ?? {};
+    error = (JSON.parse(answer.body.toString('utf8')) as { error?: typeof error }).error ?? {};
   } catch {
     // a proxy or a gateway answered
   }

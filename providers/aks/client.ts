@@ -10,7 +10,7 @@ export interface Answer {
   readonly status: number;
   /** Milliseconds that it asked to wait. */
   readonly retryAfter?: number;
-  readonly text: string;
+  readonly body: Buffer;
 }
 
 /** The part of a credential that is used. */
@@ -56,6 +56,16 @@ const retryAfterOf = (value: string | null | undefined): number | undefined => {
   return Number.isFinite(ms) && ms > 0 ? ms : undefined;
 };
 
+async function bodyOf(response: {
+  bodyAsText?: string | null;
+  readableStreamBody?: NodeJS.ReadableStream;
+}): Promise<Buffer> {
+  if (response.readableStreamBody === undefined) return Buffer.from(response.bodyAsText ?? '');
+  const chunks: Buffer[] = [];
+  for await (const chunk of response.readableStreamBody) chunks.push(chunk as Buffer);
+  return Buffer.concat(chunks);
+}
+
 const EMPTY = '{"tables":[]}';
 
 async function createLogs(options: AksOptions, settings: ClusterSettings, credential: () => Promise<Credential>) {
@@ -90,18 +100,20 @@ async function createLogs(options: AksOptions, settings: ClusterSettings, creden
     async sendRequest(request, next) {
       const call = calls.getStore()!;
       request.abortSignal = call.signal;
+      request.streamResponseStatusCodes = new Set([200]);
       const response = await next(request);
       const retryAfter = retryAfterOf(response.headers.get('retry-after'));
       const date = response.headers.get('date');
       call.answer = {
         status: response.status,
-        text: response.bodyAsText ?? '',
+        body: await bodyOf(response),
         ...(retryAfter !== undefined && { retryAfter }),
       };
       onDate.current?.(Date.parse(date ?? ''));
-      // the text is read here once: the client would copy every row twice, cut datetimes and parse what looks like JSON
+      // the bytes are read here once: the client would copy every row twice, cut datetimes and parse what looks like JSON
       if (response.status === 200) {
         response.headers.set('content-type', 'application/json');
+        delete response.readableStreamBody;
         response.bodyAsText = EMPTY;
       }
       return response;
@@ -156,7 +168,7 @@ export function createClients(options: AksOptions, settings: ClusterSettings, on
       const retryAfter = retryAfterOf(response.headers.get('retry-after'));
       return {
         status: response.status,
-        text: await response.text(),
+        body: Buffer.from(await response.arrayBuffer()),
         ...(retryAfter !== undefined && { retryAfter }),
       };
     },

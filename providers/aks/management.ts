@@ -51,7 +51,7 @@ async function get<T>(clients: Clients, path: string, attempt: Attempt, signal: 
   if (answer.status === 404) return undefined;
   if (answer.status !== 200) throw classifyAnswer(answer, attempt) ?? new TransientError(`${attempt.action}: 504`);
   try {
-    return JSON.parse(answer.text) as T;
+    return JSON.parse(answer.body.toString('utf8')) as T;
   } catch {
     throw new TransientError(`${attempt.action}: the answer is no JSON`);
   }

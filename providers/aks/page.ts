@@ -1,16 +1,21 @@
 // An answer of the query API → the records of a piece; says so when it isn't the whole piece.
 
-import { type ProviderRecord, type Span, TransientError } from '../../src/provider.ts';
+import { type ProviderRecord, skipSpace, skipValue, type Span, TransientError } from '../../src/provider.ts';
 import { answerColumns } from './kql.ts';
 import type { Table } from './options.ts';
+
+const CLOSE = 0x5d;
+const COMMA = 0x2c;
 
 /** The service cut the answer, or it is as long as it may be. */
 export interface TooMuch {
   readonly tooMuch: string;
 }
 
+/** Rows one by one, so that no more than one of them is in memory twice. */
 export interface Rows {
-  readonly rows: readonly (readonly unknown[])[];
+  readonly count: number;
+  readonly rows: Iterable<readonly unknown[]>;
 }
 
 interface Answer {
@@ -39,42 +44,107 @@ export function errorCodes(error: unknown): string {
   return codes.join('/') || 'unknown';
 }
 
-/**
- * The rows of the first table, checked to have the columns that were asked for.
- * @throws TransientError for what is no answer of the service
- */
-export function readRows(text: string, columns: readonly string[]): Rows | TooMuch {
+/** Where the rows begin, as the service writes its answers: one table, columns before rows. */
+const ROWS = Buffer.from('"rows":[');
+
+const noJson = (length: number) => new TransientError(`the query API answered ${length} bytes that are no JSON`);
+
+function parse(text: string, length: number): Answer {
+  let answer: unknown;
+  try {
+    answer = JSON.parse(text);
+  } catch {
+    // the error would quote the text, which holds events
+    throw noJson(length);
+  }
+  if (typeof answer === 'object' && answer !== null) return answer;
+  throw new TransientError('the query API answered JSON that is no object');
+}
+
+interface Found {
+  readonly answer: Answer;
+  readonly count: number;
+  readonly rows: () => Generator<readonly unknown[]>;
+}
+
+/** Splits an answer at its rows without making strings of them; undefined if it is laid out in another way. */
+function splitAnswer(body: Buffer): Found | undefined {
+  const begin = body.indexOf(ROWS) + ROWS.length;
+  const head = body.toString('utf8', 0, begin);
+  if (begin < ROWS.length || !/^\s*\{\s*"tables"\s*:\s*\[\s*\{/.test(head)) return undefined;
+  const places: number[] = [];
+  let i = skipSpace(body, begin, body.length);
+  while (i < body.length && body[i] !== CLOSE) {
+    const to = skipValue(body, i, body.length);
+    if (to < 0) throw noJson(body.length);
+    places.push(i, to);
+    i = skipSpace(body, to, body.length);
+    if (body[i] === COMMA) i = skipSpace(body, i + 1, body.length);
+    else if (body[i] !== CLOSE) throw noJson(body.length);
+  }
   let answer: Answer;
   try {
-    answer = JSON.parse(text) as Answer;
-  } catch (cause) {
-    // its message quotes the text, which holds events
-    const where = cause instanceof SyntaxError ? '' : ' (too long)';
-    throw new TransientError(`the query API answered ${text.length} characters that are no JSON${where}`);
+    answer = JSON.parse(head + body.toString('utf8', i)) as Answer;
+  } catch {
+    return undefined;
   }
-  if (typeof answer !== 'object' || answer === null)
-    throw new TransientError('the query API answered JSON that is no object');
+  if (answer.tables?.[0]?.rows?.length !== 0) return undefined;
+  return {
+    answer,
+    count: places.length / 2,
+    *rows() {
+      for (let k = 0; k < places.length; k += 2)
+        yield JSON.parse(body.toString('utf8', places[k], places[k + 1])) as unknown[];
+    },
+  };
+}
+
+function wholeAnswer(body: Buffer): Found {
+  const answer = parse(body.toString('utf8'), body.length);
+  const rows = answer.tables?.[0]?.rows ?? [];
+  return {
+    answer,
+    count: rows.length,
+    *rows() {
+      yield* rows as unknown[][];
+    },
+  };
+}
+
+/**
+ * The rows of the first table, checked to have the columns that were asked for.
+ * @throws TransientError for what is no answer of the service, also while the rows are read
+ */
+export function readRows(body: Buffer, columns: readonly string[]): Rows | TooMuch {
+  const { answer, count, rows } = splitAnswer(body) ?? wholeAnswer(body);
   // over its limits the service answers 200, some of the rows, and this
   if (answer.error !== undefined && answer.error !== null)
     return { tooMuch: `only part of the rows came (${errorCodes(answer.error)})` };
   const table = answer.tables?.[0];
   const names = table?.columns?.map((column) => column.name);
-  if (table?.rows === undefined || !Array.isArray(table.rows) || names?.join() !== columns.join())
+  if (table === undefined || !Array.isArray(table.rows) || names?.join() !== columns.join())
     throw new TransientError(`the query API answered without the columns ${columns.join(', ')}`);
-  const whole = table.rows.every((row) => Array.isArray(row) && row.length === columns.length);
-  if (!whole) throw new TransientError('the query API answered a row with too few columns');
-  return { rows: table.rows as unknown[][] };
+  return {
+    count,
+    rows: (function* () {
+      for (const row of rows()) {
+        if (!Array.isArray(row) || row.length !== columns.length)
+          throw new TransientError('the query API answered a row with too few columns');
+        yield row;
+      }
+    })(),
+  };
 }
 
 const TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?Z$/;
 
 /** Text order is time order: the service writes seven fraction digits. */
-function byArrival(a: Found, b: Found): number {
+function byArrival(a: Dated, b: Dated): number {
   if (a.arrivalText !== b.arrivalText) return a.arrivalText < b.arrivalText ? -1 : 1;
   return Buffer.compare(a.record.content, b.record.content);
 }
 
-interface Found {
+interface Dated {
   readonly arrivalText: string;
   readonly record: ProviderRecord;
 }
@@ -86,7 +156,7 @@ interface Found {
  */
 export function toRecords(rows: Rows['rows'], table: Table, asked: Span): ProviderRecord[] {
   const names = answerColumns(table);
-  const found = rows.map((row): Found => {
+  const found = Array.from(rows, (row): Dated => {
     const arrivalText = row[0];
     if (typeof arrivalText !== 'string' || !TIME.test(arrivalText))
       throw new TransientError(

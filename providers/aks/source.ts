@@ -117,13 +117,12 @@ export function connect(settings: ClusterSettings, options: AksOptions, deps: So
     const answer = await ask('the audit tables', feedsQuery(resource, times, query.arrival), times, signal);
     if (answer.status !== 200)
       throw classifyAnswer(answer, attemptOf('the audit tables')) ?? new TransientError('counting rows took too long');
-    const read = readRows(answer.text, ['Feed', 'Rows']);
+    const read = readRows(answer.body, ['Feed', 'Rows']);
     if ('tooMuch' in read) throw new TransientError(`counting rows: ${read.tooMuch}`);
-    const withRows = feeds.filter((feed) =>
-      read.rows.some(([name, rows]) => name === feedName(feed) && Number(rows) > 0),
-    );
+    const counts = [...read.rows];
+    const withRows = feeds.filter((feed) => counts.some(([name, rows]) => name === feedName(feed) && Number(rows) > 0));
     const whole = withRows.filter(({ category }) => category === 'kube-audit');
-    return { feeds: whole.length > 0 ? whole : withRows, bytes: answer.text.length };
+    return { feeds: whole.length > 0 ? whole : withRows, bytes: answer.body.length };
   }
 
   let probed = false;
@@ -147,9 +146,9 @@ export function connect(settings: ClusterSettings, options: AksOptions, deps: So
     const answer = await ask(table, countQuery(piece, resource, times, slotLength(cursor)), times, signal);
     let slots: { at: number; rows: number }[] = [];
     if (answer.status === 200) {
-      const read = readRows(answer.text, ['Slot', 'Rows']);
+      const read = readRows(answer.body, ['Slot', 'Rows']);
       if ('rows' in read)
-        slots = read.rows.map(([slot, rows]) => ({ at: Date.parse(String(slot)), rows: Number(rows) }));
+        slots = Array.from(read.rows, ([slot, rows]) => ({ at: Date.parse(String(slot)), rows: Number(rows) }));
       if (slots.some(({ at, rows }) => Number.isNaN(at) || !(rows >= 0)))
         throw new TransientError(`counting rows of ${table}: the answer holds slots without time or number`);
     } else {
@@ -157,7 +156,7 @@ export function connect(settings: ClusterSettings, options: AksOptions, deps: So
       const error = classifyAnswer(answer, attemptOf(table));
       if (error !== undefined) throw error;
     }
-    return { records: [], bytes: answer.text.length, next: formatCursor(split(cursor, slots)) };
+    return { records: [], bytes: answer.body.length, next: formatCursor(split(cursor, slots)) };
   }
 
   async function readPiece(query: Query, cursor: Cursor, signal: AbortSignal): Promise<Page> {
@@ -169,13 +168,13 @@ export function connect(settings: ClusterSettings, options: AksOptions, deps: So
     let tooMuch = 'the query took too long';
     let fewer = true;
     if (answer.status === 200) {
-      const read = readRows(answer.text, answerColumns(table));
-      if (!('tooMuch' in read) && read.rows.length < options.pageRows) {
+      const read = readRows(answer.body, answerColumns(table));
+      if (!('tooMuch' in read) && read.count < options.pageRows) {
         const records = toRecords(read.rows, table, piece.arrival);
         const next = advance(cursor, query.arrival);
         return {
           records,
-          bytes: Buffer.byteLength(answer.text),
+          bytes: answer.body.length,
           ...(next !== undefined && { next: formatCursor(next) }),
         };
       }
@@ -189,7 +188,7 @@ export function connect(settings: ClusterSettings, options: AksOptions, deps: So
     const next = shrink(cursor, fewer);
     if (next === undefined) throw cannotSplit(table, cursor, tooMuch, answer.status);
     deps.log.debug({ table, arrival: piece.arrival, tooMuch }, 'too much for one query; asking for less');
-    return { records: [], bytes: answer.text.length, next: formatCursor(next) };
+    return { records: [], bytes: answer.body.length, next: formatCursor(next) };
   }
 
   function cannotSplit(table: string, { at }: Cursor, tooMuch: string, status: number): Error {
