@@ -279,12 +279,12 @@ export function commands(registry: Registry): readonly CommandSpec[] {
       name: 'demo',
       summary: 'emulated clouds on loopback into ./demo-archive, to see it work',
       description:
-        'Serves a generated day of two EKS clusters over the real protocol on loopback, lays down the log of a real kube-apiserver, ' +
-        'collects all of it through the real SDK, and checks that every record is accounted for. Touches no cloud. ' +
+        'Serves a generated day of EKS, AKS and GKE clusters over the real protocols on loopback, lays down the log of a real kube-apiserver, ' +
+        'collects all of it through the real SDKs, and checks that every record is accounted for. Touches no cloud. ' +
         'A second run finds everything collected already.',
       options: [
         { flags: '--archive <dir>', help: 'where to (default: ./demo-archive)' },
-        { flags: '--events <n>', help: 'audit events of the day for each EKS cluster (default: 12000)' },
+        { flags: '--events <n>', help: 'audit events of the day for each cluster (default: 6000)' },
         { flags: '--seed <n>', help: 'another day, the same for the same number (default: 1)' },
       ],
       formats: ['text'],

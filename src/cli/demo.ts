@@ -1,12 +1,11 @@
-// `auditkeep demo`: a believable day of two EKS clusters, served over the real protocol, and real kube-apiserver lines, into a local archive.
+// `auditkeep demo`: a believable day on three clouds, served over their real protocols, and real kube-apiserver lines, into a local archive.
 
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type CloudWatchEmulator, startCloudWatchEmulator } from '../../emulators/cloudwatch/server.ts';
 import { writeKubeLogs } from '../../emulators/story/fixture.ts';
-import { dayOfLogEvents, intruderFacts, type LogEventOptions, storySecrets } from '../../emulators/story/index.ts';
+import { intruderFacts } from '../../emulators/story/index.ts';
 import { openStore } from '../archive/store/open.ts';
 import { withRetries } from '../archive/store/retrying.ts';
 import { createClock } from '../collect/clock.ts';
@@ -16,6 +15,7 @@ import { ConfigError, EXIT } from '../errors.ts';
 import { formatTime } from '../time.ts';
 import { VERSION } from '../version.ts';
 import { readDemoArchive } from './demo-archive.ts';
+import { type DemoCloud, type DemoClouds, startDemoClouds } from './demo-clouds.ts';
 import type { Cli } from './io.ts';
 
 export interface DemoOptions {
@@ -24,68 +24,23 @@ export interface DemoOptions {
   readonly events?: string;
 }
 
+const HOUR = 3_600_000;
 const DAY = Date.parse('2026-11-19T00:00:00Z');
-const ACCOUNT = '111122223333';
 /** When the demo's collector runs, as if by cron: at noon, after midnight, and two days later for the rechecks. */
 const RUNS = [
-  { at: DAY + 12 * 3_600_000 + 360_000, what: 'at noon' },
-  { at: DAY + 24 * 3_600_000 + 360_000, what: 'after midnight' },
-  { at: DAY + 89.5 * 3_600_000, what: 'two days later, with the rechecks' },
+  { at: DAY + 12.4 * HOUR, what: 'at noon' },
+  { at: DAY + 24.4 * HOUR, what: 'after midnight' },
+  { at: DAY + 89.5 * HOUR, what: 'two days later, with the rechecks' },
 ];
+/** Seven hours after the day: all that came late has come. */
+const UNTIL = formatTime(DAY + 31 * HOUR);
 
-interface DemoCluster {
-  readonly name: string;
-  readonly region: string;
-  readonly story: LogEventOptions;
-}
-
-function demoClusters(seed: number, eventsPerHour: number): DemoCluster[] {
-  return [
-    { name: 'prod-eu', region: 'eu-central-1', intruder: true },
-    { name: 'prod-us', region: 'us-east-1', intruder: false },
-  ].map(({ name, region, intruder }, i) => ({
-    name,
-    region,
-    story: {
-      seed: seed + i,
-      cluster: { name, account: ACCOUNT, region },
-      from: DAY,
-      to: DAY + 24 * 3_600_000,
-      eventsPerHour,
-      shape: { intruder, leaks: intruder },
-      late: 0.002,
-      lateUpTo: 5 * 3_600_000,
-      duplicates: 0.002,
-      truncated: 0.0005,
-      klogPerHour: 20,
-    },
-  }));
-}
-
-/** Messages of the audit streams that the service took in before `until`, as the source has them. */
-type Sent = { readonly message: string; readonly ingestionTime: number };
-
-function serve(emulator: CloudWatchEmulator, cluster: DemoCluster): Sent[] {
-  const group = { account: ACCOUNT, region: cluster.region, logGroup: `/aws/eks/${cluster.name}/cluster` };
-  emulator.createLogGroup({ ...group, creationTime: DAY, retentionInDays: 90 });
-  emulator.setCluster({ account: ACCOUNT, region: cluster.region, name: cluster.name, audit: true });
-  const byStream = Map.groupBy(dayOfLogEvents(cluster.story), (event) => event.logStreamName);
-  const sent: Sent[] = [];
-  for (const [stream, events] of byStream) {
-    emulator.putEvents(group, stream, events);
-    if (stream.startsWith('kube-apiserver-audit-')) sent.push(...events);
-  }
-  return sent;
-}
-
-function configText(archive: string, endpoint: string, logs: string): string {
-  const eks = (name: string, region: string) =>
-    `  - {name: ${name}, provider: eks, region: ${region}, cluster: ${name}, until: "2026-11-20T06:00:00Z", endpoint: "${endpoint}", auth: none}\n`;
-  return `# Written by "auditkeep demo". The emulated clouds are gone, but status, plan and decode work.
+function configText(archive: string, clouds: readonly DemoCloud[], logs: string): string {
+  return `# Written by "auditkeep demo". The emulated clouds are gone, but status, verify and the like work.
 archive: ${JSON.stringify(archive)}
 collect: {start: 2026-11-19, window: 1h}
 clusters:
-${eks('prod-eu', 'eu-central-1')}${eks('prod-us', 'us-east-1')}  - {name: lab, provider: kube, files: ${JSON.stringify(`${logs}/*.log*`)}, until: "2026-11-22T17:00:00Z"}
+${clouds.map((cloud) => `  - ${cloud.config}\n`).join('')}  - {name: lab, provider: kube, files: ${JSON.stringify(`${logs}/*.log*`)}, until: "2026-11-22T17:00:00Z"}
 `;
 }
 
@@ -100,30 +55,30 @@ const n = (value: number) => value.toLocaleString('en-US');
 export async function demo(cli: Cli<DemoOptions>): Promise<number> {
   const { out, options } = cli;
   const seed = numberOption('--seed', options.seed, 1);
-  const events = numberOption('--events', options.events, 12_000);
+  const events = numberOption('--events', options.events, 6_000);
   const archive = resolve(options.archive ?? 'demo-archive');
   const configFile = `${archive}.yaml`;
   const log = await cli.openLog();
   const logs = await mkdtemp(join(tmpdir(), 'auditkeep-demo-'));
-  const clusters = demoClusters(seed, events / 24);
   let now = RUNS[0]!.at;
-  const emulator = await startCloudWatchEmulator({ account: ACCOUNT, clock: () => now });
+  await out.line(
+    'EKS, AKS and GKE clusters are emulated on loopback (the real protocols, read through the real SDKs),',
+  );
+  await out.line('and the audit log of a real kube-apiserver lies in a folder. Your clouds are not touched.');
+  await out.line();
+  const day = { seed, from: DAY, to: DAY + 24 * HOUR, eventsPerHour: events / 24, until: UNTIL, now: () => now };
+  const emulated = await startDemoClouds(day);
+  const { clouds } = emulated;
   try {
-    await out.line(
-      'Two EKS clusters are emulated on loopback (the real CloudWatch Logs protocol, read through the AWS SDK),',
-    );
-    await out.line('and the audit log of a real kube-apiserver lies in a folder. Your cloud is not touched.');
-    await out.line();
-    const sent = new Map(clusters.map((cluster) => [cluster.name, serve(emulator, cluster)]));
     const kube = await writeKubeLogs(logs);
-    for (const { name, region } of clusters)
-      await out.line(`  ${name.padEnd(8)} ${n(sent.get(name)!.length)} audit records of 2026-11-19 in ${region}`);
+    for (const { name, where, sent } of clouds)
+      await out.line(`  ${name.padEnd(8)} ${n(sent).padStart(7)} audit records of 2026-11-19   ${where}`);
     await out.line(
-      `  ${'lab'.padEnd(8)} ${n(kube.lines.length)} lines of a kube-apiserver, one log file rotated and gzipped`,
+      `  ${'lab'.padEnd(8)} ${n(kube.lines.length).padStart(7)} lines of a kube-apiserver, a rotated and gzipped file among them`,
     );
     await out.line();
 
-    const text = configText(archive, emulator.url, logs);
+    const text = configText(archive, clouds, logs);
     const config = await parseConfig(text, cli.registry, {}, configFile);
     await writeFile(configFile, text);
     const store = withRetries(await openStore(archive, config.s3, { onServerDate() {} }), {
@@ -156,7 +111,7 @@ export async function demo(cli: Cli<DemoOptions>): Promise<number> {
       store,
       config.clusters.map((cluster) => cluster.name),
     );
-    const expected = new Map([...sent].map(([name, records]) => [name, records.length]));
+    const expected = new Map(clouds.map(({ name, sent }) => [name, sent]));
     expected.set('lab', kube.lines.length);
     let missing = 0;
     await out.line('What the source sent, and where it is now:');
@@ -174,13 +129,11 @@ export async function demo(cli: Cli<DemoOptions>): Promise<number> {
         ? `  every record is accounted for; ${n(kept.lowered)} events had bodies of Secrets or tokens taken out; ${n(kept.bytes)} bytes on disk for ${n(kept.contentBytes)} of events`
         : `  ${n(missing)} RECORDS ARE NOT ACCOUNTED FOR: this is a bug`,
     );
-    const leaked = clusters
-      .filter(({ story }) => story.shape?.leaks === true)
-      .flatMap(({ story }) => storySecrets(story.seed));
+    const leaked = emulated.secrets;
     const found = leaked.filter((secret) => kept.text.some((line) => line.includes(secret)));
     if (found.length > 0) await out.line(`  ${found.length} SECRETS ARE IN THE ARCHIVE: this is a bug`);
     await out.line();
-    await tellStory(cli, archive, clusters[0]!);
+    await tellStory(cli, archive, emulated);
     await out.line();
     await out.line('Try next:');
     await out.line(`  auditkeep status --config ${configFile}`);
@@ -188,7 +141,7 @@ export async function demo(cli: Cli<DemoOptions>): Promise<number> {
     await out.line('  auditkeep init                # a config for your own clusters');
     return failed === 0 && missing === 0 && found.length === 0 ? EXIT.done : EXIT.failed;
   } finally {
-    await emulator.close();
+    await emulated.close();
     await rm(logs, { recursive: true, force: true });
   }
 }
@@ -204,17 +157,16 @@ function runLine(summary: ClusterSummary): string {
   return parts.join(', ');
 }
 
-/** What to look for in the archive with nothing but zcat and grep. */
-async function tellStory({ out }: Cli<DemoOptions>, archive: string, cluster: DemoCluster): Promise<void> {
-  const facts = intruderFacts(cluster.story);
+/** What to look for in the archive with nothing but zcat, grep and jq: the same person did the same on three clouds. */
+async function tellStory({ out }: Cli<DemoOptions>, archive: string, { clouds }: DemoClouds): Promise<void> {
+  const facts = intruderFacts(clouds[0]!.story);
   await out.line(
-    `Somebody was in ${cluster.name} between ${formatTime(facts.first)} and ${formatTime(facts.last)}. Plain lines, plain tools:`,
-  );
-  const files = join(archive, `events/cluster=${cluster.name}/date=2026-11-19/*.gz`);
-  await out.line(
-    `  zcat ${files} | grep -F '"${facts.ip}"' | jq -r '[.stageTimestamp,.user.username,.verb,.requestURI,.responseStatus.code]|@tsv'`,
+    `Somebody from ${facts.ip} was in prod-eu, shop and data between ${formatTime(facts.first)} and ${formatTime(facts.last)}:`,
   );
   await out.line(
-    `  (${facts.requests.length} requests: 401s, 403s, ${facts.secrets.length} secrets read, a privileged pod, exec, a binding to cluster-admin, a CronJob)`,
+    `  ${facts.requests.length} requests: 401s, 403s, ${facts.secrets.length} secrets read, a privileged pod, exec, a binding to cluster-admin, a CronJob.`,
   );
+  await out.line('Plain lines, plain tools, one form for all clouds:');
+  await out.line(`  zcat ${join(archive, 'events')}/*/date=2026-11-19/*.gz | grep -F '"${facts.ip}"' \\`);
+  await out.line("    | jq -r '[.stageTimestamp,.user.username,.verb,.requestURI,.responseStatus.code]|@tsv' | sort");
 }
