@@ -1,7 +1,7 @@
 // The page walk of one query: page by page, the next one fetched while the last is worked on; halves what is too large.
 
 import { StaleTokenError, TransientError, WindowTooLargeError } from '../errors.ts';
-import type { Page, Query, Source } from '../provider.ts';
+import type { Page, Query, Source, Span } from '../provider.ts';
 import { callProvider, type RetryDeps } from './retry.ts';
 
 /** Called for each page in order. Nothing is held back: the next page waits until it resolves. */
@@ -37,7 +37,7 @@ export function createWalk(source: Source, query: Query, deps: RetryDeps): Walk 
         try {
           await walkOnce(source, queries[i]!, deps, async (page) => {
             taken++;
-            await onPage(page);
+            await onPage(queries.length === 1 ? page : within(page, queries[i]!.arrival));
           });
           pages += taken;
           i++;
@@ -51,6 +51,11 @@ export function createWalk(source: Source, query: Query, deps: RetryDeps): Walk 
       return pages;
     },
   };
+}
+
+/** A page may hold records outside of what was asked for; those of the other half would come twice. */
+function within(page: Page, { from, to }: Span): Page {
+  return { ...page, records: page.records.filter(({ arrival }) => from <= arrival && arrival < to) };
 }
 
 async function walkOnce(source: Source, query: Query, deps: RetryDeps, onPage: OnPage): Promise<void> {
