@@ -109,8 +109,10 @@ async function verify(store: Store, log: FakeLog, mayBeOld: boolean): Promise<vo
       expect(made, `${m.name} is closed`).toBeGreaterThanOrEqual(from + WINDOW + SETTLE);
       expect(m.final, `${m.name}, made at ${m.made.at}`).toBe(late);
       // a first read finds all that it can, and leaves to the recheck only what it can't
-      const oldest = from - m.query!.latenessSeconds * 1000;
-      const couldBeSeen = due.filter((r) => windowOf(r) === from && r.visibleAt <= made && r.time >= oldest);
+      const lateness = m.query!.latenessSeconds * 1000;
+      const couldBeSeen = due.filter(
+        (r) => windowOf(r) === from && r.visibleAt <= made && r.arrival - r.time <= lateness,
+      );
       const found = (r: FakeRecord) => records.some((own) => (byId ? own === r : own.content.equals(r.content)));
       expect(
         couldBeSeen.filter((r) => !found(r)),
