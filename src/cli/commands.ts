@@ -2,6 +2,7 @@
 
 import type { Registry } from '../provider.ts';
 import type { Run } from './io.ts';
+import { policyGroup } from './policy-commands.ts';
 
 /** One option as commander writes it (`--from <time>`). */
 export interface OptionSpec {
@@ -20,13 +21,22 @@ export interface CommandSpec {
   readonly summary: string;
   /** More, for the command's own help. */
   readonly description: string;
-  /** Positional arguments: `<provider>`, with help. */
+  /** Positional arguments: `<provider>`, `[files...]`, with help. */
   readonly args?: readonly (readonly [string, string])[];
   readonly options: readonly OptionSpec[];
   /** What `-o` may be; the first is the default. */
   readonly formats: readonly string[];
   readonly examples: readonly (readonly [string, string])[];
   readonly load: () => Promise<Run<never, readonly string[]>>;
+}
+
+/** Commands under a common name: `auditkeep policy test`. */
+export interface GroupSpec {
+  readonly name: string;
+  readonly summary: string;
+  readonly description: string;
+  readonly commands: readonly CommandSpec[];
+  readonly examples: readonly (readonly [string, string])[];
 }
 
 const cluster: OptionSpec = {
@@ -50,7 +60,7 @@ const from = { flags: '--from <time>', help: 'first arrival time: 2026-06-22, 20
 const to = { flags: '--to <time>', help: 'end of the arrival times (default: the last window that is closed now)' };
 
 /** All commands, in the order in which help lists them. */
-export function commands(registry: Registry): readonly CommandSpec[] {
+export function commands(registry: Registry): readonly (CommandSpec | GroupSpec)[] {
   return [
     {
       name: 'init',
@@ -275,6 +285,7 @@ export function commands(registry: Registry): readonly CommandSpec[] {
       ],
       load: async () => (await import('./prove.ts')).prove,
     },
+    policyGroup,
     {
       name: 'demo',
       summary: 'emulated clouds on loopback into ./demo-archive, to see it work',

@@ -1,9 +1,9 @@
 // The command line: reads arguments, loads the one command that is called, turns errors into messages and exit codes.
 
-import { Command, CommanderError, Option } from 'commander';
+import { type Argument, Command, CommanderError, Option } from 'commander';
 import { AuditkeepError, ConfigError, EXIT } from '../errors.ts';
 import { VERSION } from '../version.ts';
-import { type CommandSpec, commands, type OptionSpec } from './commands.ts';
+import { type CommandSpec, commands, type GroupSpec, type OptionSpec } from './commands.ts';
 import type { Cli, GlobalOptions, Io } from './io.ts';
 import { createOutput, type Output, printable, printableLines } from './output.ts';
 
@@ -41,8 +41,7 @@ export function createProgram(io: Io, out: Output, done: (code: number) => void)
     .configureHelp({
       showGlobalOptions: true,
       helpWidth: 110,
-      subcommandTerm: (command) =>
-        [command.name(), ...command.registeredArguments.map((a) => `<${a.name()}>`)].join(' '),
+      subcommandTerm: (command) => [command.name(), ...command.registeredArguments.map(argumentTerm)].join(' '),
     })
     .configureOutput({
       writeOut: (text) => void out.write(text),
@@ -53,7 +52,9 @@ export function createProgram(io: Io, out: Output, done: (code: number) => void)
     })
     .exitOverride()
     .addHelpText('after', TOP_HELP);
-  for (const spec of commands(io.registry)) addCommand(program, spec, io, out, done);
+  for (const spec of commands(io.registry))
+    if ('commands' in spec) addGroup(program, spec, io, out, done);
+    else addCommand(program, spec, io, out, done);
   return program;
 }
 
@@ -67,21 +68,43 @@ Examples:
 Exit codes: 0 done, 1 failed, 2 usage or config, 3 incomplete, 4 tampered, 5 cannot verify, 130 interrupted.
 "auditkeep help <command>" shows more, with examples.`;
 
+function argumentTerm(argument: Argument): string {
+  const name = argument.variadic ? `${argument.name()}...` : argument.name();
+  return argument.required ? `<${name}>` : `[${name}]`;
+}
+
+function addGroup(program: Command, spec: GroupSpec, io: Io, out: Output, done: (code: number) => void): void {
+  const group = program.command(spec.name).summary(spec.summary).description(spec.description);
+  group.helpOption('-h, --help', 'print this');
+  addExamples(group, spec.examples);
+  for (const command of spec.commands) addCommand(group, command, io, out, done);
+}
+
+function addExamples(command: Command, examples: CommandSpec['examples']): void {
+  const width = Math.max(...examples.map(([line]) => line.length));
+  const lines = examples.map(([line, why]) => `  ${why === '' ? line : `${line.padEnd(width)}  # ${why}`}`);
+  command.addHelpText('after', `\nExamples:\n${lines.join('\n')}`);
+}
+
 function addCommand(program: Command, spec: CommandSpec, io: Io, out: Output, done: (code: number) => void): void {
   const command = program.command(spec.name).summary(spec.summary).description(spec.description);
   command.helpOption('-h, --help', 'print this');
   for (const [name, help] of spec.args ?? []) command.argument(name, help);
   for (const option of spec.options) command.addOption(toOption(option));
-  const width = Math.max(...spec.examples.map(([line]) => line.length));
-  const lines = spec.examples.map(([line, why]) => `  ${why === '' ? line : `${line.padEnd(width)}  # ${why}`}`);
-  command.addHelpText('after', `\nExamples:\n${lines.join('\n')}`);
+  addExamples(command, spec.examples);
   command.action(async () => {
     const options = command.optsWithGlobals<GlobalOptions>();
     if (!spec.formats.includes(options.output))
-      throw new ConfigError(`-o ${options.output}: "${spec.name}" prints ${spec.formats.join(' or ')}`);
+      throw new ConfigError(`-o ${options.output}: "${nameOf(command)}" prints ${spec.formats.join(' or ')}`);
     const run = await spec.load();
     done(await run(invocation(io, options, out) as never, ...command.args));
   });
+}
+
+/** `policy test`: without the program's name. */
+function nameOf(command: Command): string {
+  const above = command.parent;
+  return above === null || above.parent === null ? command.name() : `${nameOf(above)} ${command.name()}`;
 }
 
 function toOption(spec: OptionSpec): Option {
