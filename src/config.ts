@@ -115,6 +115,7 @@ export async function parseConfig(
   if (parsed.success) {
     checkEndpoint('s3', parsed.data.s3.endpoint, undefined, errors);
     checkEndpoint('integrity.kms', parsed.data.integrity.kms.endpoint, undefined, errors);
+    checkRaw(clusters, parsed.data, errors);
   }
   if (!parsed.success || errors.length > 0)
     throw new ConfigError(
@@ -280,6 +281,21 @@ function issues(error: z.ZodError, prefix: readonly PropertyKey[] = []): string[
     if (issue.code === 'unrecognized_keys') return issue.keys.map((key) => `${dotted([...path, key])}: unknown option`);
     return [`${path.length === 0 ? 'config' : dotted(path)}: ${issue.message}`];
   });
+}
+
+/** Records that are kept whole can't be guarded or redacted. */
+function checkRaw(
+  clusters: readonly Cluster[],
+  { secrets, redact }: Pick<Config, 'secrets' | 'redact'>,
+  errors: string[],
+): void {
+  for (const { name, implementation, options } of clusters) {
+    if (implementation.keepsRaw?.(options) !== true) continue;
+    if (secrets !== 'keep')
+      errors.push(`cluster ${name}: keepRaw keeps records whole, bodies of Secrets too; it needs secrets: keep`);
+    if (redact.paths.length > 0 || redact.users !== undefined)
+      errors.push(`cluster ${name}: keepRaw keeps records whole, so nothing can be redacted; leave redact out`);
+  }
 }
 
 const LOOPBACK = /^(localhost|127(\.\d{1,3}){3}|\[::1\])$/;

@@ -154,6 +154,8 @@ export interface Provider<Options = unknown> {
   readonly options: z.ZodType<Options>;
   /** Opens no connection yet. Called once per cluster and run. */
   connect(cluster: ClusterSettings, options: Options, deps: SourceDeps): Source;
+  /** Do these options ask for the records themselves beside the Events (`raw/`)? Refused unless the config says `secrets: keep`. */
+  keepsRaw?(options: Options): boolean;
   /** One record → Event. Pure: no network, no files, no clock. */
   decode(record: ProviderRecord, options: Options): Decoded;
   /** Records of a file that the cloud's own tools exported (or plain Event lines), for `auditkeep decode`. Never holds the file in memory. */

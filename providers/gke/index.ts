@@ -8,4 +8,14 @@ import { connect } from './source.ts';
 
 export type { GkeOptions } from './options.ts';
 
-export const provider: Provider<GkeOptions> = { name: 'gke', options: optionsSchema, connect, decode, readExport };
+export const provider: Provider<GkeOptions> = {
+  name: 'gke',
+  // Cloud Logging names the user and nothing else of them
+  groups: 'unknown',
+  options: optionsSchema,
+  // the form loses too much to be left behind by everybody
+  keepsRaw: (options) => options.keepRaw,
+  connect,
+  decode,
+  readExport,
+};

@@ -39,13 +39,7 @@ export const optionsSchema = z
       .array(z.enum(['activity', 'data_access']))
       .min(1)
       .default(['activity', 'data_access']),
-    keepRaw: z
-      .boolean()
-      .refine((keep) => !keep, {
-        error:
-          'this version writes no raw/ beside events/ yet; leave keepRaw out (the original entries stay in Cloud Logging until their retention ends)',
-      })
-      .default(false),
+    keepRaw: z.boolean().default(false),
     callsPerMinute: z.number().positive().max(100_000).default(60),
     credentialsFile: z.string().min(1).optional(),
     impersonate: z

@@ -5,8 +5,8 @@ import type { Span } from '../provider.ts';
 export const HOUR = 3_600_000;
 export const DAY = 24 * HOUR;
 
-/** Kinds of data objects. Parts and rejects lie under a date, fingerprints don't. */
-export type DataKind = 'events' | 'rejects' | 'ids';
+/** Kinds of data objects that lie under a date; fingerprints don't. `raw`: records as the provider gave them, where asked for. */
+export type PartKind = 'events' | 'rejects' | 'raw';
 
 /** What a cluster may be called: a folder name that can't leave its prefix and needs no escaping anywhere. */
 export const CLUSTER_NAME = /^[a-z0-9]([a-z0-9._-]{0,61}[a-z0-9])?$/;
@@ -82,14 +82,14 @@ export function manifestOfLedgerKey(key: string): ManifestName | undefined {
   return m?.[1] === undefined ? undefined : parseManifestName(m[1]);
 }
 
-export const datePrefix = (kind: 'events' | 'rejects', cluster: string, date: string): string =>
+export const datePrefix = (kind: PartKind, cluster: string, date: string): string =>
   `${kind}/cluster=${cluster}/date=${date}/`;
 export const idsPrefix = (cluster: string): string => `ids/cluster=${cluster}/`;
 export const policyKey = (sha256: string): string => `policies/${sha256}.yaml`;
 
 /** Key of a part: `n` counts the parts of one manifest and date from 0; `hash` is the SHA-256 (hex) of the stored bytes, of which 16 digits are used. */
 export function partKey(
-  kind: 'events' | 'rejects',
+  kind: PartKind,
   cluster: string,
   date: string,
   manifest: string,
@@ -109,7 +109,7 @@ export const idsKey = (cluster: string, manifest: string, hash: string): string 
 /** Which manifest a data object belongs to, by its name; undefined for strangers. */
 export function manifestOfDataKey(key: string): ManifestName | undefined {
   const m =
-    /^(?:events|rejects)\/[^/]+\/date=[^/]+\/([^/]+?)_\d+_[0-9a-f]{16}\.ndjson\.(?:gz|zst)$/.exec(key) ??
+    /^(?:events|rejects|raw)\/[^/]+\/date=[^/]+\/([^/]+?)_\d+_[0-9a-f]{16}\.ndjson\.(?:gz|zst)$/.exec(key) ??
     /^ids\/[^/]+\/([^/]+?)_[0-9a-f]{16}\.bin$/.exec(key);
   return m?.[1] === undefined ? undefined : parseManifestName(m[1]);
 }

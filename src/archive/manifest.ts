@@ -108,6 +108,8 @@ export const manifestSchema = z.strictObject({
   ids: ids.optional(),
   parts: z.array(eventPart),
   rejects: z.array(part),
+  /** The records of the written events as the provider gave them, in the same order (keepRaw). */
+  raw: z.array(part).optional(),
   /** Left behind by broken attempts and not deletable by this role; known leftovers for `verify`. */
   strays: z.array(z.string()).optional(),
 });
@@ -117,6 +119,11 @@ export type EventPart = z.infer<typeof eventPart>;
 export type RejectPart = z.infer<typeof part>;
 export type IdsFile = z.infer<typeof ids>;
 export type Coverage = Manifest['coverage'];
+
+/** All data objects under a date that a manifest lists. */
+export function partsOf(m: Pick<Manifest, 'parts' | 'rejects' | 'raw'>): RejectPart[] {
+  return [...m.parts, ...m.rejects, ...(m.raw ?? [])];
+}
 
 /** What doesn't add up in a manifest, in words; empty when all sums hold (rule 5). */
 export function sumErrors(m: Manifest): string[] {
@@ -137,6 +144,12 @@ export function sumErrors(m: Manifest): string[] {
     m.rejects.reduce((a, p) => a + p.lines, 0),
     c.rejected,
   );
+  if (m.raw !== undefined)
+    expect(
+      'lines in raw',
+      m.raw.reduce((a, p) => a + p.lines, 0),
+      c.written,
+    );
   expect('dropped by rule', total(m.droppedByRule), c.dropped);
   expect('skipped by reason', total(m.skippedByReason), c.skipped);
   expect('rejected by reason', total(m.rejectedByReason), c.rejected);

@@ -4,7 +4,7 @@ import { AuthError } from '../errors.ts';
 import type { Log } from '../log.ts';
 import { datePrefix, idsPrefix, manifestOfDataKey } from './keys.ts';
 import { readManifest } from './ledger.ts';
-import type { Manifest } from './manifest.ts';
+import { type Manifest, partsOf } from './manifest.ts';
 import type { Store } from './store/store.ts';
 
 export interface SweepDeps {
@@ -29,11 +29,7 @@ const nameOf = (key: string) => manifestOfDataKey(key)?.name;
 
 /** Which keys a manifest lists. */
 export function listedKeys(m: Manifest): Set<string> {
-  return new Set([
-    ...m.parts.map((p) => p.key),
-    ...m.rejects.map((p) => p.key),
-    ...(m.ids === undefined ? [] : [m.ids.key]),
-  ]);
+  return new Set([...partsOf(m).map((p) => p.key), ...(m.ids === undefined ? [] : [m.ids.key])]);
 }
 
 /** The parts of one manifest and date count up from 0; anything else means that two attempts wrote there. */
@@ -56,22 +52,24 @@ export interface Scope {
   readonly after?: string;
 }
 
-/** Parts and rejects of these days, and fingerprints of manifests of these days. */
+/** Parts, rejects and raw records of these days, and fingerprints of manifests of these days. */
 export function scopesOfDates(cluster: string, dates: Iterable<string>): Scope[] {
   return [...new Set(dates)]
     .sort()
     .flatMap((date) => [
       { prefix: datePrefix('events', cluster, date) },
       { prefix: datePrefix('rejects', cluster, date) },
+      { prefix: datePrefix('raw', cluster, date) },
       { prefix: `${idsPrefix(cluster)}${date.replaceAll('-', '')}` },
     ]);
 }
 
-/** The same for all days from `date` on, in three listings. */
+/** The same for all days from `date` on, in four listings. */
 export function scopesSince(cluster: string, date: string): Scope[] {
   return [
     { prefix: `events/cluster=${cluster}/`, after: `events/cluster=${cluster}/date=${date}` },
     { prefix: `rejects/cluster=${cluster}/`, after: `rejects/cluster=${cluster}/date=${date}` },
+    { prefix: `raw/cluster=${cluster}/`, after: `raw/cluster=${cluster}/date=${date}` },
     { prefix: idsPrefix(cluster), after: `${idsPrefix(cluster)}${date.replaceAll('-', '')}` },
   ];
 }

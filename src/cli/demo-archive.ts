@@ -3,7 +3,7 @@
 import { gunzipSync } from 'node:zlib';
 import { readLedger, readManifest } from '../archive/ledger.ts';
 import { recheckName } from '../archive/keys.ts';
-import type { Manifest } from '../archive/manifest.ts';
+import { type Manifest, partsOf } from '../archive/manifest.ts';
 import type { Store } from '../archive/store/store.ts';
 
 export interface DemoArchive {
@@ -29,7 +29,7 @@ export async function readDemoArchive(store: Store, clusters: readonly string[])
       const { manifest } = await readManifest(store, cluster, name);
       for (const key of Object.keys(sum) as (keyof typeof sum)[]) sum[key] += manifest.counts[key];
       lowered += manifest.lowered['secrets'] ?? 0;
-      for (const part of [...manifest.parts, ...manifest.rejects]) {
+      for (const part of partsOf(manifest)) {
         bytes += part.bytes;
         contentBytes += part.contentBytes;
         text.push(gunzipSync((await store.get(part.key))!.bytes).toString('utf8'));

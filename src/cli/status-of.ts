@@ -3,7 +3,7 @@
 import { obligationsOf, reachOf, unite } from '../archive/coverage.ts';
 import { dateOf } from '../archive/keys.ts';
 import type { Ledger } from '../archive/ledger.ts';
-import type { Manifest } from '../archive/manifest.ts';
+import { type Manifest, partsOf } from '../archive/manifest.ts';
 import type { Span } from '../provider.ts';
 import { formatTime } from '../time.ts';
 
@@ -125,7 +125,7 @@ function daysOf(manifests: readonly Manifest[]): ClusterStatus['days'] {
     const day = days.get(date) ?? { events: 0, bytes: 0, rejected: 0 };
     day.events += m.counts.written + m.counts.salvaged;
     day.rejected += m.counts.rejected;
-    for (const part of [...m.parts, ...m.rejects]) day.bytes += part.bytes;
+    for (const part of partsOf(m)) day.bytes += part.bytes;
     days.set(date, day);
   }
   return [...days].sort(([a], [b]) => (a < b ? -1 : 1)).map(([date, day]) => ({ date, ...day }));

@@ -4,7 +4,7 @@ import { type Compression, EXTENSION } from '../archive/compress.ts';
 import { createDigestSet } from '../archive/digest-set.ts';
 import { createFingerprintList } from '../archive/fingerprints.ts';
 import { type Digest, digestOf, leafHash, sha256Hex } from '../archive/hash.ts';
-import { dateOf, idsKey, partKey } from '../archive/keys.ts';
+import { dateOf, idsKey, type PartKind, partKey } from '../archive/keys.ts';
 import type { EventPart, IdsFile, Manifest, RejectPart } from '../archive/manifest.ts';
 import { createPartWriter, PART_BYTES, type PartWriter } from '../archive/part.ts';
 import type { Scratch } from '../archive/spool.ts';
@@ -26,6 +26,8 @@ export interface BuildDeps {
   readonly redact?: Redactor;
   /** Rejects keep the whole record. */
   readonly rawRejects: boolean;
+  /** The records of written events are kept as well, as the provider gave them. */
+  readonly keepRaw: boolean;
   decode(record: ProviderRecord): Decoded;
 }
 
@@ -40,6 +42,7 @@ export type Built = Pick<
   | 'undecided'
   | 'unattained'
   | 'redacted'
+  | 'raw'
   | 'byLevel'
   | 'byStage'
   | 'byVerb'
@@ -126,12 +129,14 @@ export function createBuilder(cluster: string, name: string, deps: BuildDeps): B
   const nextNumber: Counter = new Map();
   const parts: EventPart[] = [];
   const rejects: RejectPart[] = [];
+  const openRaw = new Map<string, PartWriter>();
+  const raw: RejectPart[] = [];
   const dates = new Set<string>();
   let puts: Promise<void>[] = [];
   let failed: unknown;
 
   async function putPart(
-    kind: 'events' | 'rejects',
+    kind: PartKind,
     date: string,
     n: number,
     writer: PartWriter,
@@ -170,6 +175,24 @@ export function createBuilder(cluster: string, name: string, deps: BuildDeps): B
     openRejects.delete(date);
     const n = numberOf('rejects', date);
     start(putPart('rejects', date, n, writer).then(({ lineRoot: _, ...part }) => void rejects.push(part)));
+  }
+
+  function sealRaw(date: string): void {
+    const writer = openRaw.get(date)!;
+    openRaw.delete(date);
+    const n = numberOf('raw', date);
+    start(putPart('raw', date, n, writer).then(({ lineRoot: _, ...part }) => void raw.push(part)));
+  }
+
+  /** Beside the event, under its date. Line ends that stand between the tokens of a record are left out. */
+  function writeRaw(record: ProviderRecord, date: string): void {
+    let writer = openRaw.get(date);
+    if (writer === undefined) {
+      writer = createPartWriter(compression, scratch);
+      openRaw.set(date, writer);
+    }
+    writer.add(oneLine(record.content));
+    if (writer.contentBytes >= PART_BYTES) sealRaw(date);
   }
 
   function write(event: AuditEvent, leaf: Digest): void {
@@ -267,6 +290,7 @@ export function createBuilder(cluster: string, name: string, deps: BuildDeps): B
       }
       counts.written++;
       write(written, written.line === record.content ? leaf : leafHash(written.line));
+      if (deps.keepRaw) writeRaw(record, written.date);
     },
     async settle() {
       await ids.settle();
@@ -275,7 +299,7 @@ export function createBuilder(cluster: string, name: string, deps: BuildDeps): B
         part.last = withoutLine(part.last);
         await part.writer.ready();
       }
-      for (const writer of openRejects.values()) await writer.ready();
+      for (const writer of [...openRejects.values(), ...openRaw.values()]) await writer.ready();
       if (failed !== undefined) throw failed;
       if (puts.length > 2) {
         await Promise.all(puts);
@@ -286,6 +310,7 @@ export function createBuilder(cluster: string, name: string, deps: BuildDeps): B
     async finish() {
       for (const date of [...open.keys()].sort()) seal(date);
       for (const date of [...openRejects.keys()].sort()) sealRejects(date);
+      for (const date of [...openRaw.keys()].sort()) sealRaw(date);
       await Promise.all(puts);
       if (failed !== undefined) throw failed;
       const byKey = (a: { key: string }, b: { key: string }) => (a.key < b.key ? -1 : 1);
@@ -311,6 +336,7 @@ export function createBuilder(cluster: string, name: string, deps: BuildDeps): B
         ...(idsFile !== undefined && { ids: idsFile }),
         parts: parts.sort(byKey),
         rejects: rejects.sort(byKey),
+        ...(deps.keepRaw && { raw: raw.sort(byKey) }),
       };
     },
     async dispose() {
@@ -318,11 +344,19 @@ export function createBuilder(cluster: string, name: string, deps: BuildDeps): B
       await ids.dispose();
       await Promise.all(puts);
       for (const { writer } of open.values()) await writer.dispose();
-      for (const writer of openRejects.values()) await writer.dispose();
+      for (const writer of [...openRejects.values(), ...openRaw.values()]) await writer.dispose();
       open.clear();
       openRejects.clear();
     },
   };
+}
+
+const LINE_END = /[\r\n]/;
+
+/** A record on one line: JSON has line ends only between its tokens. */
+function oneLine(content: Buffer): Buffer {
+  const text = content.toString('latin1');
+  return LINE_END.test(text) ? Buffer.from(text.replace(/[\r\n]+/g, ''), 'latin1') : content;
 }
 
 /** The event of a line that policy or redaction made from it. */

@@ -9,7 +9,7 @@ import { obligationsOf, reachOf } from '../archive/coverage.ts';
 import { sha256Hex } from '../archive/hash.ts';
 import { dateOf, policyKey, windowName } from '../archive/keys.ts';
 import { type Ledger, readLedger } from '../archive/ledger.ts';
-import type { Manifest } from '../archive/manifest.ts';
+import { type Manifest, partsOf } from '../archive/manifest.ts';
 import { createScratch, type Scratch } from '../archive/spool.ts';
 import type { Store } from '../archive/store/store.ts';
 import { scopesOfDates, scopesSince, sweep } from '../archive/sweep.ts';
@@ -465,7 +465,7 @@ function summarize(
     skipped: total((m) => m.counts.skipped),
     rejected: total((m) => m.counts.rejected),
     late: total((m) => (m.kind === 'recheck' ? m.counts.received : 0)),
-    bytes: total((m) => [...m.parts, ...m.rejects].reduce((sum, part) => sum + part.bytes, 0)),
+    bytes: total((m) => partsOf(m).reduce((sum, part) => sum + part.bytes, 0)),
     ...(reach?.collectedUntil !== undefined && { collectedUntil: formatTime(reach.collectedUntil) }),
     ...(reach?.finalUntil !== undefined && { finalUntil: formatTime(reach.finalUntil) }),
     gaps: reach?.gaps.length ?? 0,

@@ -4,7 +4,7 @@ import pLimit from 'p-limit';
 import { commit } from '../archive/commit.ts';
 import { dateOf, dateOfKey, policyKey, recheckName, windowName } from '../archive/keys.ts';
 import { type Ledger, readManifest } from '../archive/ledger.ts';
-import { manifestDigest, type Manifest } from '../archive/manifest.ts';
+import { manifestDigest, type Manifest, partsOf } from '../archive/manifest.ts';
 import { type Digest, FINGERPRINT_BYTES, sha256Hex } from '../archive/hash.ts';
 import { includesKey } from '../archive/sorted-keys.ts';
 import { scopesOfDates, sweep } from '../archive/sweep.ts';
@@ -115,7 +115,7 @@ async function attempt(task: Task, ledger: Ledger, context: ClusterContext): Pro
     const dates = new Set(
       covered.flatMap(({ manifest, span: window }) => [
         dateOf(window.from),
-        ...[...manifest.parts, ...manifest.rejects].map((part) => dateOfKey(part.key)),
+        ...partsOf(manifest).map((part) => dateOfKey(part.key)),
       ]),
     );
     const { left } = await sweep(scopesOfDates(context.cluster.name, dates), {

@@ -47,6 +47,7 @@ export function builderFor(context: ClusterContext, name: string): Builder {
     apply: context.apply,
     ...(context.redact !== undefined && { redact: context.redact }),
     rawRejects: config.rejects.raw,
+    keepRaw: cluster.implementation.keepsRaw?.(cluster.options) ?? false,
     decode: (record) => cluster.implementation.decode(record, cluster.options),
   });
 }

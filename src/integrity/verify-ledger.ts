@@ -10,7 +10,7 @@ import {
   type ManifestName,
   parseStartKey,
 } from '../archive/keys.ts';
-import { clusterFileSchema, decodeManifest, type ClusterFile, type Manifest } from '../archive/manifest.ts';
+import { clusterFileSchema, decodeManifest, partsOf, type ClusterFile, type Manifest } from '../archive/manifest.ts';
 import { sha256Hex } from '../archive/hash.ts';
 import type { Store } from '../archive/store/store.ts';
 import type { Span } from '../provider.ts';
@@ -32,7 +32,7 @@ export interface SlimManifest {
   readonly sha256: string;
   readonly manifest: Pick<
     Manifest,
-    'kind' | 'final' | 'coverage' | 'covers' | 'counts' | 'parts' | 'rejects' | 'ids' | 'strays' | 'made'
+    'kind' | 'final' | 'coverage' | 'covers' | 'counts' | 'parts' | 'rejects' | 'raw' | 'ids' | 'strays' | 'made'
   >;
 }
 
@@ -160,7 +160,7 @@ async function readFile(
   }
   const manifest = decodeManifest(bytes);
   checkManifest(key, cluster, name, manifest, findings);
-  const { kind, final, coverage, covers, counts, parts, rejects, ids, strays, made } = manifest;
+  const { kind, final, coverage, covers, counts, parts, rejects, raw, ids, strays, made } = manifest;
   own.manifests.set(name.name, {
     name,
     sha256,
@@ -173,6 +173,7 @@ async function readFile(
       rejects,
       made,
       ...(covers !== undefined && { covers }),
+      ...(raw !== undefined && { raw }),
       ...(ids !== undefined && { ids }),
       ...(strays !== undefined && { strays }),
     },
@@ -188,7 +189,7 @@ function checkManifest(key: string, cluster: string, name: ManifestName, m: Mani
   if (name.kind === 'window' && (span.from !== name.span.from || span.to !== name.span.to))
     wrong('it answers for another span than its name');
   if (Date.parse(m.made.at) < span.to) wrong(`it was made at ${m.made.at}, before its end`);
-  for (const part of [...m.parts, ...m.rejects, ...(m.ids === undefined ? [] : [m.ids])])
+  for (const part of [...partsOf(m), ...(m.ids === undefined ? [] : [m.ids])])
     if (clusterOfKey(part.key) !== cluster || manifestOfDataKey(part.key)?.name !== m.name)
       wrong(`it lists ${part.key}, which is not its own`);
 }

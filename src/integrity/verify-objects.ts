@@ -4,7 +4,7 @@ import { hash } from 'node:crypto';
 import pLimit from 'p-limit';
 import { sha256Hex, FINGERPRINT_BYTES } from '../archive/hash.ts';
 import { manifestKey, manifestOfDataKey, policyKey } from '../archive/keys.ts';
-import type { EventPart, IdsFile, RejectPart } from '../archive/manifest.ts';
+import { type EventPart, type IdsFile, partsOf, type RejectPart } from '../archive/manifest.ts';
 import type { ObjectInfo, Store } from '../archive/store/store.ts';
 import { type Checked, checkPart } from './check-part.ts';
 import { clusterOfKey } from './entry.ts';
@@ -132,7 +132,7 @@ function listedObjects(ledgers: ReadonlyMap<string, ClusterLedger>, findings: Fi
   };
   for (const { manifests } of ledgers.values())
     for (const { manifest } of manifests.values()) {
-      for (const part of [...manifest.parts, ...manifest.rejects]) add(part.key, { kind: 'part', part });
+      for (const part of partsOf(manifest)) add(part.key, { kind: 'part', part });
       if (manifest.ids !== undefined) add(manifest.ids.key, { kind: 'ids', ids: manifest.ids });
       for (const key of manifest.strays ?? []) strays.add(key);
       const policy = policyKey(manifest.made.policySha256);
@@ -197,7 +197,7 @@ function judgeUnlisted(
   if (cluster !== undefined && !scope.isWanted(cluster)) return;
   if (key === PROBE && object.size < PROBE_SIZE) return;
   const name = manifestOfDataKey(key);
-  const isData = /^(events|rejects)\/cluster=[^/]+\/date=[^/]+\/[^/]+$|^ids\/cluster=[^/]+\/[^/]+$/.test(key);
+  const isData = /^(events|rejects|raw)\/cluster=[^/]+\/date=[^/]+\/[^/]+$|^ids\/cluster=[^/]+\/[^/]+$/.test(key);
   // policies of manifests out of scope
   if (/^policies\/[0-9a-f]{64}\.yaml$/.test(key) && (scope.range !== undefined || !scopeIsWhole(ledgers, scope)))
     return;

@@ -1,5 +1,6 @@
 // Verification on a versioned bucket: delete markers, overwritten versions, an earlier checkpoint that was larger, retention.
 
+import { partsOf } from '../archive/manifest.ts';
 import { formatTime } from '../time.ts';
 import { CHECKPOINT_KEY, parseCheckpoint } from './checkpoint.ts';
 import { clusterOfKey, entryKind } from './entry.ts';
@@ -41,7 +42,7 @@ const DAY = 86_400_000;
 /** Between the clock that set the retention and that of the bucket. */
 const SLACK = 3_600_000;
 /** What Object Lock holds (the checkpoint and partial tiles change). */
-const LOCKED = /^(events|rejects|ids|ledger|policies)\/|^log\/(batch|keys)\/|^log\/tile\/(?!.*\.p\/)/;
+const LOCKED = /^(events|rejects|raw|ids|ledger|policies)\/|^log\/(batch|keys)\/|^log\/tile\/(?!.*\.p\/)/;
 
 /** Looks at what a plain listing doesn't show. */
 export async function verifyVersions(
@@ -53,11 +54,7 @@ export async function verifyVersions(
   const listed = new Set<string>();
   for (const { manifests } of ledgers.values())
     for (const { manifest } of manifests.values())
-      for (const part of [
-        ...manifest.parts,
-        ...manifest.rejects,
-        ...(manifest.ids === undefined ? [] : [manifest.ids]),
-      ])
+      for (const part of [...partsOf(manifest), ...(manifest.ids === undefined ? [] : [manifest.ids])])
         listed.add(part.key);
   const isListed = (key: string) => listed.has(key) || entryKind(key) !== undefined || key === CHECKPOINT_KEY;
   let current: Version | undefined;

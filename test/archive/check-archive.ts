@@ -56,7 +56,7 @@ export async function checkArchive(store: Store): Promise<CheckedArchive> {
       problems.push(`${key}: names itself ${m.cluster}/${m.name}`);
     const own = lines.get(m.cluster) ?? [];
     lines.set(m.cluster, own);
-    for (const part of [...m.parts, ...m.rejects]) {
+    for (const part of [...m.parts, ...m.rejects, ...(m.raw ?? [])]) {
       named.add(part.key);
       const found = await store.get(part.key);
       if (found === undefined) {
@@ -95,7 +95,6 @@ export async function checkArchive(store: Store): Promise<CheckedArchive> {
   }
   for (const key of keys)
     // a store that was killed while it tried out create-only leaves its probe; it is no part of the archive; log/ has its own reader
-    if (!/^(ledger|log|\.probe)\//.test(key) && !named.has(key))
-      problems.push(`${key}: no manifest names it`);
+    if (!/^(ledger|log|\.probe)\//.test(key) && !named.has(key)) problems.push(`${key}: no manifest names it`);
   return { lines, manifests, problems };
 }

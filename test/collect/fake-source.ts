@@ -99,7 +99,8 @@ export function fakeProvider(log: FakeLog): Provider {
   }
   return {
     name: 'fake',
-    options: z.strictObject({}),
+    options: z.strictObject({ keepRaw: z.boolean().optional() }),
+    keepsRaw: (options) => (options as { keepRaw?: boolean }).keepRaw === true,
     connect,
     decode: (record) =>
       record.content.subarray(0, 4).toString() === 'klog' ? { skip: 'klog' } : { event: record.content },
