@@ -26,6 +26,9 @@ export function createScratch(directory: string, budget: Budget): Scratch {
   return { budget, path: () => join(directory, `${count++}`) };
 }
 
+/** More than this goes to a file even where the budget has room: many windows grow at once, and for the put the chunks are copied together. */
+const MOST_IN_MEMORY = 4 << 20;
+
 export function createSpool(scratch: Scratch): Spool {
   let chunks: Buffer[] = [];
   let held = 0;
@@ -47,7 +50,7 @@ export function createSpool(scratch: Scratch): Spool {
     },
     async append(chunk) {
       size += chunk.length;
-      if (file === undefined && scratch.budget.take(chunk.length)) {
+      if (file === undefined && size <= MOST_IN_MEMORY && scratch.budget.take(chunk.length)) {
         held += chunk.length;
         chunks.push(chunk);
         return;
