@@ -33,7 +33,6 @@ interface VerifyOptions {
   lock?: boolean;
   proof?: string;
   state?: string | boolean;
-  report?: string;
 }
 
 /** Findings shown as text; JSON has all. */

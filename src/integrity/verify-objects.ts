@@ -24,6 +24,8 @@ export interface ObjectsInput {
   readonly scope: Scope;
   readonly mode: Mode;
   readonly memory: Memory;
+  /** Gets what this run found good, as it goes on: it stays when the run is stopped. */
+  readonly fresh: Memory;
   /** Parts in work at a time. */
   readonly parallel: number;
   readonly signal: AbortSignal;
@@ -41,8 +43,6 @@ export interface ObjectsReport {
   readonly remembered: number;
   readonly bytesRead: number;
   readonly contentBytes: number;
-  /** What this run may rely on next time. */
-  readonly memory: Memory;
 }
 
 type Listed =
@@ -61,7 +61,7 @@ export async function verifyObjects(input: ObjectsInput, findings: Findings): Pr
   const { store, signal, mode } = input;
   const { listed, strays } = listedObjects(input.ledgers, findings);
   const limit = pLimit(mode === 'fast' ? 32 : input.parallel);
-  const memory: Memory = new Set();
+  const memory = input.fresh;
   const report = { objects: 0, read: 0, remembered: 0, bytesRead: 0, contentBytes: 0 };
   const orphans: ObjectInfo[] = [];
   const tasks = new Set<Promise<void>>();
@@ -114,7 +114,7 @@ export async function verifyObjects(input: ObjectsInput, findings: Findings): Pr
       about(key),
     );
   await judgeOrphans(orphans, input, findings);
-  return { ...report, memory };
+  return report;
 }
 
 const about = (key: string) => {

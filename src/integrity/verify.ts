@@ -9,7 +9,7 @@ import { toBase64 } from './base64.ts';
 import { type ClusterSettings, type CoverageReport, verifyCoverage } from './verify-coverage.ts';
 import { verifyLedger } from './verify-ledger.ts';
 import { verifyLog } from './verify-log.ts';
-import { type Memory, type Mode, verifyObjects } from './verify-objects.ts';
+import { type Memory, type Mode, type ObjectsReport, verifyObjects } from './verify-objects.ts';
 import { type ArchiveVersions, type LockRule, verifyVersions } from './verify-versions.ts';
 import type { Verifier } from './vkey.ts';
 
@@ -94,21 +94,31 @@ export async function verify(input: VerifyInput): Promise<VerifyReport> {
     input.mode === 'normal' && log !== undefined ? await recall(lastSeen, log.checkpoint.origin) : new Set<string>();
   let bytes = 0;
   files = 0;
-  const objects = await verifyObjects(
-    { ...input, ledgers, scope, memory, onObject: (size) => input.onProgress?.('objects', ++files, (bytes += size)) },
-    findings,
-  );
+  const fresh: Memory = new Set();
+  const note = async () => {
+    if (log === undefined || input.mode === 'fast') return;
+    // what was out of this run's scope, or not reached, stays remembered
+    const all = new Set([...fresh, ...memory]);
+    await lastSeen.write(log.checkpoint.origin, MEMORY, Buffer.from([...all].join(''), 'latin1'));
+  };
+  const onObject = (size: number) => input.onProgress?.('objects', ++files, (bytes += size));
+  let objects: ObjectsReport;
+  try {
+    objects = await verifyObjects({ ...input, ledgers, scope, memory, fresh, onObject }, findings);
+  } catch (error) {
+    // the next run goes on from here
+    if (signal.aborted) await note().catch(() => undefined);
+    throw error;
+  }
   if (input.versions !== undefined) await verifyVersions(input.versions, ledgers, input.lock, findings);
   if (clusters.every(({ windows }) => windows === 0))
     findings.unverifiable('nothing-found', 'no window was found to verify: nothing found is no success');
   if (findings.exitCode() === 0 && log !== undefined) {
-    // what was out of this run's scope stays remembered
-    const whole = input.range === undefined && input.isWanted === undefined;
-    const all = whole ? objects.memory : new Set([...objects.memory, ...memory]);
     try {
       await lastSeen.remember(store.url, log.checkpoint);
-      if (input.mode !== 'fast')
-        await lastSeen.write(log.checkpoint.origin, MEMORY, Buffer.from([...all].join(''), 'latin1'));
+      // all that is there was looked at: what isn't any more is forgotten
+      if (input.range === undefined && input.isWanted === undefined) memory.clear();
+      await note();
     } catch (error) {
       findings.notice('not-remembered', (error as Error).message);
     }

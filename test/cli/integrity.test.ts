@@ -5,7 +5,10 @@ import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeF
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { filesOf } from '../integrity/sealed.ts';
+import { openLastSeen } from '../../src/integrity/last-seen.ts';
+import { parseVkey } from '../../src/integrity/vkey.ts';
+import { filesOf, folderStore } from '../integrity/sealed.ts';
+import { verifyFolder } from '../integrity/verifying.ts';
 import { eventLine, runCli } from './run-cli.ts';
 
 const START = Date.parse('2026-06-22T00:00:00Z');
@@ -125,6 +128,34 @@ describe('verify', () => {
     const report = await run(over);
     expect(report.code).toBe(4);
     expect(report.stdout).toContain('TAMPERED');
+  });
+
+  it('that is stopped goes on where it was', async () => {
+    const copy = join(folder, 'stopped');
+    cpSync(archive, copy, { recursive: true });
+    const stop = new AbortController();
+    const store = folderStore(copy);
+    const lastSeen = openLastSeen(join(folder, 'stopped-state'));
+    let reads = 0;
+    const input = {
+      verifiers: [parseVkey(vkey)],
+      lastSeen,
+      mode: 'normal' as const,
+      now: NOW,
+      parallel: 1,
+      signal: stop.signal,
+      store: {
+        ...store,
+        read: (key: string) => {
+          if (++reads === 4) stop.abort();
+          return store.read(key);
+        },
+      },
+    };
+    await expect(verifyFolder(copy, input)).rejects.toThrow('aborted');
+    const { objects } = await verifyFolder(copy, { ...input, store, signal: new AbortController().signal });
+    expect(objects.remembered).toBeGreaterThanOrEqual(3);
+    expect(objects.read + objects.remembered).toBe(objects.listed);
   });
 
   it('can’t tell with another key, and fails against a checkpoint of the future', async () => {
