@@ -87,9 +87,14 @@ export function fakeProvider(log: FakeLog): Provider {
         const rest = found.filter((one) => one.record.time > time || (one.record.time === time && one.order > order));
         const page = rest.slice(0, log.pageSize);
         const last = page.at(-1);
-        const records: ProviderRecord[] = page.map((one) => one.record);
+        const records: ProviderRecord[] = page.map(({ record }) => ({
+          ...record,
+          content: Buffer.from(record.content),
+        }));
         return {
           records,
+          // whoever still looks at them then finds garbage
+          release: () => records.forEach(({ content }) => content.fill('!')),
           bytes: records.reduce((n, r) => n + r.content.length, 0),
           ...(last !== undefined && rest.length > page.length && { next: `${last.record.time}:${last.order}` }),
         };
