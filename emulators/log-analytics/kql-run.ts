@@ -2,7 +2,7 @@
 
 import { semantic } from './fault.ts';
 import { type Assignment, canonicalTime, type Expression, type Operator, type Pipeline } from './kql-parse.ts';
-import type { ColumnType, StoredRow, Workspace } from './tables.ts';
+import { arrivedIn, type ColumnType, type StoredRow, type Workspace } from './tables.ts';
 
 type Value = string | number | boolean | null;
 
@@ -199,6 +199,21 @@ function apply(operator: Operator, relation: Relation): Relation {
       };
 }
 
+/** The arrivals that a condition asks for, where it says so: rows are kept in that order, so that the rest needn't be looked at. */
+function arrivalsOf(expression: Expression): { from?: string; to?: string } {
+  if (expression.kind !== 'binary') return {};
+  const { operator, left, right } = expression;
+  const isTime = (side: Expression) => side.kind === 'call' && side.name === 'ingestion_time';
+  if (isTime(left) && right.kind === 'literal' && right.type === 'datetime') {
+    if (operator === '>=') return { from: String(right.value) };
+    return operator === '<' ? { to: String(right.value) } : {};
+  }
+  if (operator === 'and') return { ...arrivalsOf(left), ...arrivalsOf(right) };
+  // rows without arrival are always looked at
+  const orNull = operator === 'or' && left.kind === 'call' && left.name === 'isnull' && left.args.every(isTime);
+  return orNull ? arrivalsOf(right) : {};
+}
+
 /** Another order each time: the service promises none. */
 let turn = 0;
 
@@ -207,7 +222,12 @@ function rotated<T>(rows: readonly T[]): readonly T[] {
   return [...rows.slice(from), ...rows.slice(0, from)];
 }
 
-function read(name: string, workspace: Workspace, { now, timespan, mayRead }: RunOptions): Relation {
+function read(
+  name: string,
+  operators: readonly Operator[],
+  workspace: Workspace,
+  { now, timespan, mayRead }: RunOptions,
+): Relation {
   const table = workspace.tables.get(name);
   if (table === undefined) throw semantic(`Failed to resolve table or column expression named '${name}'`);
   mayRead(name);
@@ -219,7 +239,11 @@ function read(name: string, workspace: Workspace, { now, timespan, mayRead }: Ru
     if (visibleAt > now || time < oldest) return false;
     return timespan === undefined || (time >= timespan.from && time <= timespan.to);
   };
-  return { columns: table.columns, rows: rotated(table.rows.filter(isThere)) };
+  const arrivals: { from?: string; to?: string } = Object.assign(
+    {},
+    ...operators.flatMap((operator) => (operator.kind === 'where' ? arrivalsOf(operator.condition) : [])),
+  );
+  return { columns: table.columns, rows: rotated(arrivedIn(table, arrivals).filter(isThere)) };
 }
 
 function union(parts: readonly Relation[]): Relation {
@@ -231,7 +255,7 @@ function union(parts: readonly Relation[]): Relation {
 
 function run({ source, operators }: Pipeline, workspace: Workspace, options: RunOptions): Relation {
   let relation: Relation;
-  if (source.kind === 'table') relation = read(source.name, workspace, options);
+  if (source.kind === 'table') relation = read(source.name, operators, workspace, options);
   else {
     const known = (part: Pipeline) =>
       !source.fuzzy || part.source.kind !== 'table' || workspace.tables.has(part.source.name);

@@ -302,6 +302,7 @@ export async function startLogAnalyticsEmulator(options: EmulatorOptions = {}): 
     putRows(workspace, name, rows) {
       const table = workspaces.table(workspaces.find(workspace), name);
       for (const row of rows) table.rows.push(store(name, table, row, clock.now()));
+      table.sorted = false;
     },
     setDiagnosticSettings: (resource, list) => management.set(resource, list),
     fail: (order) => faults.order(order),

@@ -69,7 +69,9 @@ export interface StoredRow {
 
 export interface Table {
   readonly columns: Columns;
+  /** In order of arrival when `sorted`, those without arrival first. */
   rows: StoredRow[];
+  sorted: boolean;
   plan: string;
   retentionInDays: number;
 }
@@ -103,7 +105,10 @@ export function createWorkspaces() {
         const schema = SCHEMAS[name];
         if (schema === undefined) throw new RangeError(`this emulator has no schema of ${name}`);
         const columns = Object.fromEntries(Object.entries(schema).filter(([column]) => !without.includes(column)));
-        workspace.tables.set(name, (table = { columns, rows: [], plan: 'Analytics', retentionInDays: 30 }));
+        workspace.tables.set(
+          name,
+          (table = { columns, rows: [], sorted: true, plan: 'Analytics', retentionInDays: 30 }),
+        );
       }
       return table;
     },
@@ -136,4 +141,29 @@ export function store(name: string, table: Table, row: RowInput, now: number): S
   if (!(time >= arrived - 2 * DAY && time <= arrived + DAY))
     values['TimeGenerated'] = sevenDigits(new Date(arrived).toISOString());
   return { values, ingested, visibleAt: row.visibleAt ?? arrived };
+}
+
+/** Place of the first row that arrived at `time` or later. */
+function firstFrom(rows: readonly StoredRow[], time: string): number {
+  let low = 0;
+  let high = rows.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if ((rows[middle]!.ingested ?? '') < time) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+/** Rows that arrived in `[from, to)`, and those without arrival. */
+export function arrivedIn(table: Table, { from = '', to }: { from?: string; to?: string }): StoredRow[] {
+  if (!table.sorted) {
+    const key = (row: StoredRow) => row.ingested ?? '';
+    table.rows.sort((a, b) => (key(a) < key(b) ? -1 : key(a) > key(b) ? 1 : 0));
+    table.sorted = true;
+  }
+  const { rows } = table;
+  const unknown = firstFrom(rows, '0');
+  const begin = Math.max(unknown, firstFrom(rows, from));
+  return [...rows.slice(0, unknown), ...rows.slice(begin, to === undefined ? rows.length : firstFrom(rows, to))];
 }
