@@ -37,6 +37,7 @@ describe(`kill -9, seed ${SEED}`, () => {
       expect(killed).toBeGreaterThanOrEqual(KILLS);
       for (const phase of PHASES) expect(result.kills[phase], phase).toBeGreaterThanOrEqual(Math.floor(KILLS / 30));
     },
-    25 * 60_000,
+    // under a loaded machine a kill and its rerun take some seconds
+    Math.max(25 * 60_000, KILLS * 10_000),
   );
 });
