@@ -112,12 +112,14 @@ export async function stretch(base: readonly Buffer[], bytes: number, hours: num
   }
   const rounds = Math.ceil(bytes / block.length);
   const file = await open(path, 'w');
+  // lines from anywhere else in time too
+  const day = formatTime(DAY_FROM).slice(0, 10);
   let count = 0;
   for (let round = 0; round < rounds; round++) {
     const hour = String(Math.floor((round * hours) / rounds)).padStart(2, '0');
     for (const place of places) {
       block.write((count++).toString(16).padStart(12, '0'), place.id, 'latin1');
-      for (const one of place.hours) block.write(hour, one, 'latin1');
+      for (const one of place.hours) block.write(`${day}T${hour}`, one - day.length - 1, 'latin1');
     }
     await file.writeFile(block);
   }

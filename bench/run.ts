@@ -1,5 +1,5 @@
 // `npm run bench`: measures speed and memory against their goals, prints each ratio, writes JSON, ends with 1 if a goal is missed.
-//   npm run bench [-- [--quick] [--no-build] file eks memory idle help]
+//   npm run bench [-- [--quick] [--no-build] file eks memory idle help policy]
 
 import { execFileSync } from 'node:child_process';
 import { mkdir, writeFile } from 'node:fs/promises';
@@ -13,8 +13,9 @@ import { type Benchmark, ratioOf, type Result } from './goal.ts';
 import { help } from './help.ts';
 import { idle } from './idle.ts';
 import { memory } from './memory.ts';
+import { policy } from './policy.ts';
 
-const BENCHMARKS: Readonly<Record<string, Benchmark>> = { help, idle, eks, file, memory };
+const BENCHMARKS: Readonly<Record<string, Benchmark>> = { help, idle, eks, file, memory, policy };
 
 async function main(): Promise<number> {
   const { values, positionals } = parseArgs({
