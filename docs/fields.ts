@@ -172,7 +172,7 @@ ${row(['no record kept of', ...columns.map((c) => (c.unseen === 0 ? '–' : `${p
 ${row(['cut by the cloud', ...columns.map((c) => (c.cut === 0 ? '–' : `${percent(c.cut, originals.length)} of the events`))])}
 
 GKE keeps one record where the API server writes two or three: requests as they come in (\`RequestReceived\`) have none, and long requests have one for their start and one for their end.
-Of `user` it tells the name alone, and the query of a `requestURI` is lost.
+Of \`user\` it tells the name alone, and the query of a \`requestURI\` is lost.
 What a cloud has cut is a counted reject, and what can be read of it for certain stands in the archive as a Metadata event.
 `;
 }
