@@ -120,6 +120,7 @@ describe('collect from Cloud Logging', () => {
         signal,
         version: 'auditkeep test',
         emit: () => undefined,
+        sleep: async () => undefined,
       });
       expect(summary!.errors).toEqual([]);
     }
@@ -157,6 +158,7 @@ describe('collect from Cloud Logging', () => {
         signal,
         version: 'auditkeep test',
         emit: () => undefined,
+        sleep: async () => undefined,
       });
     }
     const { manifests } = await archived(archive);
