@@ -12,6 +12,8 @@ export interface Clock {
   now(): number;
   /** To be called with each Date header. */
   observe(who: string, date: number): void;
+  /** To be called with a time that has certainly been reached: the host's clock may be later, but not earlier. */
+  notBefore(who: string, time: number): void;
   /** Throws when the host's clock is more than an hour from what a server said. To be asked before anything is committed. */
   check(): void;
 }
@@ -23,20 +25,24 @@ export interface Clock {
 export function createClock(now: () => number, asOf: number | undefined, log: Log): Clock {
   let wrong: AuditkeepError | undefined;
   let warned = false;
+  function observe(who: string, date: number): void {
+    const skew = now() - date;
+    if (Math.abs(skew) <= WARN) return;
+    const text = `this host's clock is ${formatDuration(Math.abs(skew))} ${skew > 0 ? 'ahead of' : 'behind'} ${who}, which says ${formatTime(date)}`;
+    if (Math.abs(skew) > FAIL)
+      wrong = new AuditkeepError(`${text}; nothing was committed`, {
+        hint: 'windows are cut by the clock, so a wrong one could close them too early: set the clock (NTP) and run again',
+      });
+    else if (!warned) {
+      warned = true;
+      log.warn({ skewSeconds: Math.round(skew / 1000) }, `${text}; windows may be read too early`);
+    }
+  }
   return {
     now: () => asOf ?? now(),
-    observe(who, date) {
-      const skew = now() - date;
-      if (Math.abs(skew) <= WARN) return;
-      const text = `this host's clock is ${formatDuration(Math.abs(skew))} ${skew > 0 ? 'ahead of' : 'behind'} ${who}, which says ${formatTime(date)}`;
-      if (Math.abs(skew) > FAIL)
-        wrong = new AuditkeepError(`${text}; nothing was committed`, {
-          hint: 'windows are cut by the clock, so a wrong one could close them too early: set the clock (NTP) and run again',
-        });
-      else if (!warned) {
-        warned = true;
-        log.warn({ skewSeconds: Math.round(skew / 1000) }, `${text}; windows may be read too early`);
-      }
+    observe,
+    notBefore(who, time) {
+      if (now() < time) observe(who, time);
     },
     check() {
       if (wrong !== undefined) throw wrong;

@@ -106,8 +106,7 @@ const ASKING = { perSecond: 5, burst: 10 };
 
 /** Collects what is due. Failures of one cluster don't stop the others; an abort rejects. */
 export async function collect(input: RunInput): Promise<ClusterSummary[]> {
-  await removeOldScratch();
-  const directory = await mkdtemp(join(tmpdir(), `auditkeep-${process.pid}-`));
+  const directory = await makeScratch();
   const storing = new Map<string, Promise<void>>();
   const shared: Shared = {
     input,
@@ -298,6 +297,9 @@ async function collectOpened(cluster: Cluster, opened: Opened, shared: Shared): 
   const { store, config, clock, log, signal } = input;
   const { source, asking } = opened;
   let ledger = await readLedger(store, cluster.name);
+  // a clock that went back would find nothing due, and call that success
+  for (const { to } of ledger.windows.values()) clock.notBefore(`the ledger of ${cluster.name}`, to);
+  clock.check();
   let notice: string | undefined;
   if (ledger.file === undefined) {
     if (ledger.windows.size > 0)
@@ -474,12 +476,25 @@ function summarize(
   };
 }
 
-/** Folders of runs that were killed. */
+/** A folder for what doesn't fit into memory. */
+async function makeScratch(): Promise<string> {
+  try {
+    await removeOldScratch();
+    return await mkdtemp(join(tmpdir(), `auditkeep-${process.pid}-`));
+  } catch (error) {
+    throw new AuditkeepError(`no temporary folder can be made in ${tmpdir()}: ${(error as Error).message}`, {
+      cause: error,
+      hint: 'windows that outgrow collect.memory are kept there while they are packed: set TMPDIR to a folder that can be written',
+    });
+  }
+}
+
+/** Folders of runs that were killed; those of other users stay. */
 async function removeOldScratch(): Promise<void> {
   for (const name of await readdir(tmpdir())) {
     const pid = Number(/^auditkeep-(\d+)-/.exec(name)?.[1]);
     if (Number.isNaN(pid) || isAlive(pid)) continue;
-    await rm(join(tmpdir(), name), { recursive: true, force: true });
+    await rm(join(tmpdir(), name), { recursive: true, force: true }).catch(() => undefined);
   }
 }
 
