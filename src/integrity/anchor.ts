@@ -1,8 +1,10 @@
 // The anchor: a copy of each checkpoint in another bucket (best of another account), so that the log can't be rolled back alone.
 
+import pLimit from 'p-limit';
 import type { Store } from '../archive/store/store.ts';
 import { sha256Hex } from '../archive/hash.ts';
 import { ConflictError, TamperError } from '../errors.ts';
+import { PARALLEL } from './read-log.ts';
 import { type Checkpoint, describeCheckpoint, parseCheckpoint, type SignedCheckpoint } from './checkpoint.ts';
 
 /** Folder of a log's checkpoints; an origin may hold what a key can't. */
@@ -36,15 +38,21 @@ export async function readAnchor(
   anchor: Store,
   origin: string,
 ): Promise<{ readonly checkpoints: readonly SignedCheckpoint[]; readonly broken: readonly string[] }> {
-  const checkpoints: SignedCheckpoint[] = [];
-  const broken: string[] = [];
-  for await (const { key } of anchor.list(folderOf(origin))) {
-    const checkpoint = parseCheckpoint((await anchor.get(key))?.bytes ?? Buffer.alloc(0));
-    if (checkpoint !== undefined && checkpoint.origin === origin && keyOf(checkpoint) === key)
-      checkpoints.push(checkpoint);
-    else broken.push(key);
-  }
-  return { checkpoints, broken };
+  const keys: string[] = [];
+  for await (const { key } of anchor.list(folderOf(origin))) keys.push(key);
+  const limit = pLimit(PARALLEL);
+  const read = await Promise.all(
+    keys.map((key) =>
+      limit(async () => {
+        const checkpoint = parseCheckpoint((await anchor.get(key))?.bytes ?? Buffer.alloc(0));
+        return checkpoint?.origin === origin && keyOf(checkpoint) === key ? checkpoint : undefined;
+      }),
+    ),
+  );
+  return {
+    checkpoints: read.filter((checkpoint) => checkpoint !== undefined),
+    broken: keys.filter((_key, i) => read[i] === undefined),
+  };
 }
 
 /** The newest checkpoint of a log in the anchor; undefined when it has none. */

@@ -164,23 +164,29 @@ describe('seal', () => {
     const key = join(temporary('key'), 'key.pem');
     const { pem } = generateKey(ORIGIN);
     writeFileSync(key, pem);
-    const run = (times: number): ChildProcess =>
-      spawn(process.execPath, [join(import.meta.dirname, 'seal-process.ts'), directory, key, String(times)], {
-        stdio: ['ignore', 'pipe', 'inherit'],
-      });
+    const run = (times: number): { child: ChildProcess; exited: Promise<unknown[]> } => {
+      const child = spawn(
+        process.execPath,
+        [join(import.meta.dirname, 'seal-process.ts'), directory, key, String(times)],
+        {
+          stdio: ['ignore', 'pipe', 'inherit'],
+        },
+      );
+      return { child, exited: once(child, 'exit') };
+    };
     const sizes: { size: number; root: Buffer }[] = [];
     let windows = 40;
     for (let round = 0; round < 2; round++) {
       const victim = run(1000);
       const others = [run(8), run(8)];
-      await once(victim.stdout!, 'data');
+      await once(victim.child.stdout!, 'data');
       for (let i = 0; i < 6; i++) {
         writeWindows(directory, 'one', windows, windows + 30);
         windows += 30;
         await new Promise((resolve) => setTimeout(resolve, 20 + 37 * ((round + i) % 3)));
       }
-      victim.kill('SIGKILL');
-      await Promise.all(others.map(async (child) => expect((await once(child, 'exit'))[0]).toBe(0)));
+      victim.child.kill('SIGKILL');
+      await Promise.all(others.map(async ({ exited }) => expect((await exited)[0]).toBe(0)));
       sizes.push(checkpointOf(directory));
     }
     await sealAll(folderStore(directory), {
