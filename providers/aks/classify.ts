@@ -46,6 +46,11 @@ export function classifyError(error: unknown, attempt: Attempt, signal: AbortSig
       hint: 'check azure.credential, tenantId and clientId of this cluster; with the CLI: az login, and az account get-access-token --resource https://api.loganalytics.io',
     });
   }
+  if (code === 'ENOENT' || code === 'EACCES')
+    return new ConfigError(`a file of the credentials can't be read: ${firstLine(message)}`, {
+      cause: error,
+      hint: 'check azure.certificate of this cluster, or AZURE_FEDERATED_TOKEN_FILE',
+    });
   // parse errors quote the answer, which holds events: only names and codes are told
   return new TransientError(text, { cause: new Error(name === 'RestError' ? code : firstLine(message)) });
 }

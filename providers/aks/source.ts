@@ -2,8 +2,6 @@
 
 import {
   AuditkeepError,
-  ConfigError,
-  ThrottledError,
   TransientError,
   type ClusterSettings,
   type Horizon,
@@ -38,9 +36,9 @@ import {
   pageQuery,
   probeQuery,
 } from './kql.ts';
-import { diagnosticSettings, type Setting, tablePlan, type TablePlan } from './management.ts';
 import type { AksOptions } from './options.ts';
 import { readRows, toRecords } from './page.ts';
+import { createSetup } from './setup.ts';
 import { inSlot } from './slots.ts';
 
 const MINUTE = 60_000;
@@ -199,70 +197,7 @@ export function connect(settings: ClusterSettings, options: AksOptions, deps: So
     });
   }
 
-  /** The setting that feeds the workspace of the config, as far as can be told. */
-  const ownSettings = (list: readonly Setting[]) =>
-    list.filter(({ dedicated, categories }) =>
-      feeds.some((f) => (f.table !== 'AzureDiagnostics') === dedicated && categories.includes(f.category)),
-    );
-
-  async function settingsNow(signal: AbortSignal): Promise<Setting[] | { readonly unknown: string }> {
-    const attempt: Attempt = {
-      action: 'list diagnostic settings',
-      resource: options.resource,
-      permission: 'Microsoft.Insights/diagnosticSettings/read on the cluster',
-    };
-    try {
-      return await call(attempt, signal, (either) => diagnosticSettings(options, clients, either));
-    } catch (error) {
-      if (closed || signal.aborted || error instanceof TransientError || error instanceof ThrottledError) throw error;
-      return { unknown: error instanceof Error ? error.message : String(error) };
-    }
-  }
-
-  function notesOf(list: readonly Setting[]): string[] {
-    const notes: string[] = [];
-    const sent = new Set(list.flatMap(({ categories }) => categories));
-    if (sent.size === 2)
-      notes.push(
-        'kube-audit and kube-audit-admin are both on: kube-audit holds all that the other does, which costs money for nothing',
-      );
-    if (sent.size === 1 && sent.has('kube-audit-admin'))
-      notes.push('only kube-audit-admin is on: gets and lists, also of secrets, are not observable');
-    const own = list.filter(({ categories }) => categories.some((c) => feeds.some((f) => f.category === c)));
-    if (new Set(own.map(({ dedicated }) => dedicated)).size === 2)
-      notes.push(
-        'the log is sent to AzureDiagnostics and to a table of its own: it is paid twice, and with table: auto read twice',
-      );
-    return notes;
-  }
-
-  async function plans(signal: AbortSignal): Promise<TablePlan[]> {
-    const list = await settingsNow(signal);
-    if ('unknown' in list) return [];
-    const found: TablePlan[] = [];
-    for (const { workspace: id, dedicated, categories } of ownSettings(list)) {
-      const tables = new Set(
-        feeds
-          .filter((f) => (f.table !== 'AzureDiagnostics') === dedicated && categories.includes(f.category))
-          .map(({ table }) => table),
-      );
-      for (const table of tables) {
-        const attempt = {
-          action: `describe ${table}`,
-          resource: id,
-          permission: 'Microsoft.OperationalInsights/workspaces/tables/read',
-        };
-        const plan = await call(attempt, signal, (either) => tablePlan(id, table, clients, either));
-        if (plan === undefined) continue;
-        if (plan.plan !== 'Analytics')
-          throw new ConfigError(`the table ${table} is on the ${plan.plan} plan, which this API can't query`, {
-            hint: `az monitor log-analytics workspace table update --workspace-name … --name ${table} --plan Analytics; or read the cluster's storage account or Event Hub`,
-          });
-        found.push(plan);
-      }
-    }
-    return found;
-  }
+  const setup = createSetup(options, clients, feeds, call);
 
   return {
     settle: 15 * MINUTE,
@@ -291,7 +226,7 @@ export function connect(settings: ClusterSettings, options: AksOptions, deps: So
       await probe(signal);
       if (options.retention !== undefined)
         return { at: deps.now() - options.retention, because: 'retention', retention: options.retention };
-      const retentions = (await plans(signal)).flatMap(({ retention }) => retention ?? []);
+      const retentions = (await setup.plans(signal)).flatMap(({ retention }) => retention ?? []);
       if (retentions.length === 0) return { because: 'unknown' };
       const retention = Math.max(...retentions);
       return { at: deps.now() - retention, because: 'retention', retention };
@@ -299,10 +234,10 @@ export function connect(settings: ClusterSettings, options: AksOptions, deps: So
 
     async visible(signal): Promise<Visible> {
       const sources = feeds.map((feed) => `${workspace}/${feedName(feed)}`);
-      const list = await settingsNow(signal);
+      const list = await setup.settings(signal);
       if ('unknown' in list)
         return { sources, logging: 'unknown', notes: [`the diagnostic settings couldn't be asked: ${list.unknown}`] };
-      return { sources, logging: ownSettings(list).length > 0 ? 'on' : 'off', notes: notesOf(list) };
+      return { sources, logging: setup.own(list).length > 0 ? 'on' : 'off', notes: setup.notes(list) };
     },
 
     async fetchPage(query, token, signal): Promise<Page> {

@@ -12,6 +12,7 @@ import {
   ThrottledError,
   TransientError,
 } from '../../src/errors.ts';
+import { silentLog } from '../../src/log.ts';
 import type { Page, ProviderRecord, Query, Source } from '../../src/provider.ts';
 import { connectTo, OPTIONS, RESOURCE, rowOf, startEmulator, WORKSPACE, WORKSPACE_ID } from './aks-harness.ts';
 import { entry, errorOf, walk } from './contract.ts';
@@ -346,7 +347,9 @@ describe('what Azure says of the log', () => {
     emulator.createTable(WORKSPACE, 'AKSAudit', { retentionInDays: 30 });
     expect(await source.horizon(signal)).toEqual({ at: NOW - 30 * DAY, because: 'retention', retention: 30 * DAY });
     emulator.allowOnly({ describeTables: false });
-    expect(await source.horizon(signal)).toEqual({ because: 'unknown' });
+    const denied = connectTo(emulator, { table: 'AKSAudit' });
+    open.push(denied);
+    expect(await denied.horizon(signal)).toEqual({ because: 'unknown' });
     const told = connectTo(emulator, { table: 'AKSAudit', retention: '45d' });
     open.push(told);
     expect(await told.horizon(signal)).toEqual({ at: NOW - 45 * DAY, because: 'retention', retention: 45 * DAY });
@@ -376,11 +379,28 @@ describe('options', () => {
         table: 'AKSAudit',
         azure: { tenantId: 't', clientId: 'c', clientSecret: 's3cr3t' },
       }),
-      { log: { debug() {}, info() {}, warn() {}, error() {} }, now: () => NOW, onServerDate() {} },
+      { log: silentLog, now: () => NOW, onServerDate() {} },
     );
     const error = await errorOf(source.fetchPage(queryOf(source), undefined, signal));
     expect(error).toBeInstanceOf(ConfigError);
     expect((error as Error).message).not.toContain('s3cr3t');
     expect(emulator.statistics().queries).toBe(0);
+  });
+
+  it('credentials that are not there are told apart from files that are not', async () => {
+    const to = (azure: object) => {
+      const source = provider.connect(
+        { name: 'shop', provider: 'aks', endpoint: 'https://127.0.0.1:1' },
+        provider.options.parse({ ...OPTIONS, table: 'AKSAudit', timeout: '20s', azure }),
+        { log: silentLog, now: () => NOW, onServerDate() {} },
+      );
+      open.push(source);
+      return errorOf(source.fetchPage(queryOf(source), undefined, signal));
+    };
+    const nobody = await to({ credential: 'workload-identity' });
+    expect(nobody).toBeInstanceOf(AuthError);
+    expect((nobody as AuthError).hint).toContain('azure.credential');
+    const certificate = '/nowhere/azure.pem';
+    expect(await to({ tenantId: 't', clientId: 'c', certificate })).toBeInstanceOf(ConfigError);
   });
 });
