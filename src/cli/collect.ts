@@ -10,6 +10,7 @@ import { VERSION } from '../version.ts';
 import type { Cli, Run } from './io.ts';
 import { type OpenRun, type RunOptions, withRun } from './open-run.ts';
 import { formatBytes, formatCount, safeJson, table } from './output.ts';
+import { warnOfPolicies } from './policy-advice.ts';
 import { createProgress } from './progress.ts';
 import { sealAfter, settingsOf } from './seal.ts';
 import { rangeOption, shardOption } from './when.ts';
@@ -44,6 +45,7 @@ async function runAndReport(
   only?: Span,
   shard?: { index: number; of: number },
 ): Promise<number> {
+  warnOfPolicies(run.clusters, run.log);
   const progress = createProgress(cli.stderr, run.log, () => performance.now());
   let summaries: ClusterSummary[];
   try {

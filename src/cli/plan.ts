@@ -8,6 +8,7 @@ import { VERSION } from '../version.ts';
 import type { Run } from './io.ts';
 import { type RunOptions, withRun } from './open-run.ts';
 import { formatCount } from './output.ts';
+import { warnOfPolicies } from './policy-advice.ts';
 import { rangeOption } from './when.ts';
 
 interface PlanOptions extends RunOptions {
@@ -23,6 +24,7 @@ export const plan: Run<PlanOptions> = (cli) =>
     const { from, to, output } = cli.options;
     if (from === undefined && to !== undefined) throw new ConfigError('--to needs --from');
     const only = from === undefined ? undefined : onGrid(rangeOption(from, to, run.now), run.config.collect.window);
+    warnOfPolicies(run.clusters, run.log);
     const plans = await planOnly({
       ...run,
       signal: cli.signal,

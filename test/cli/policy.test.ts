@@ -298,3 +298,28 @@ describe('--archive', () => {
     expect(stderr).toContain('is listed in the ledger and is gone');
   });
 });
+
+describe('advice', () => {
+  it('on the policies of the config is a warning of plan and collect, once for all their clusters', async () => {
+    const policy = file('p.yaml', policyText('- {level: None, verbs: [watch]}\n', 'omitStages: [ResponseStarted]\n'));
+    const cluster = (name: string, more: object = {}) => ({
+      name,
+      provider: 'kube',
+      files: join(folder, '*.log'),
+      ...more,
+    });
+    const clusters = [cluster('one', { policy }), cluster('two', { policy }), cluster('three')];
+    const config = file('c.yaml', JSON.stringify({ archive: './archive', clusters }));
+    file('a.log', `${list}\n`);
+    for (const command of ['plan', 'collect']) {
+      const { stderr } = await runCli([command, '--config', config], { now: START + 3 * 86_400_000 });
+      const warnings = stderr
+        .split('\n')
+        .filter((line) => line.includes('"level":"warn"') && line.includes('"policy"'))
+        .map((line) => JSON.parse(line) as { cluster: string; msg: string });
+      expect(warnings.map((one) => one.cluster)).toEqual(['one, two', 'one, two']);
+      expect(warnings[0]!.msg).toContain('there is no catch-all');
+      expect(warnings[1]!.msg).toContain('every refused login (401) is dropped');
+    }
+  });
+});
