@@ -7,7 +7,7 @@ import type { Log } from './log.ts';
 export { z } from 'zod';
 export * from './errors.ts';
 export { type Field, FIELDS, type ScanResult, scanEvent } from './event.ts';
-export { CUT, MALFORMED, nameAt, skipSpace, skipString, skipValue, walkObject } from './json.ts';
+export { CUT, elements, MALFORMED, nameAt, skipSpace, skipString, skipValue, walkObject } from './json.ts';
 export type { Log } from './log.ts';
 export { parseDuration } from './time.ts';
 

@@ -2,7 +2,7 @@
 
 import { isUtf8 } from 'node:buffer';
 import { isIP } from 'node:net';
-import { type Decoded, nameAt, type ProviderRecord, skipSpace, walkObject } from '../../src/provider.ts';
+import { type Decoded, elements, nameAt, type ProviderRecord, skipSpace, walkObject } from '../../src/provider.ts';
 import { type ObjectRef, requestOf } from './names.ts';
 import type { GkeOptions } from './options.ts';
 import { GRPC_NAMES, httpCode } from './status.ts';
@@ -145,13 +145,49 @@ function body(slot: number, typeSlot: number): string | undefined {
   return bytes.slice(from, u[before] === 0x2c ? before : before + 1) + bytes.slice(after, to);
 }
 
-/** Status.details as an Event may have them: numbers of a Struct are doubles, but this one has to be an integer. */
+/** Members of an object in the order of `names`, others after them as they come; `value` gives their text, or undefined to leave one out. */
+function ordered(
+  from: number,
+  to: number,
+  names: readonly string[],
+  value: (name: string, from: number, to: number) => string | undefined,
+): string {
+  const known: string[] = [];
+  const others: string[] = [];
+  walkObject(u, from, to, (nameFrom, nameTo, valueFrom, valueTo) => {
+    const name = nameAt(u, nameFrom, nameTo);
+    const index = names.indexOf(name);
+    const found = value(name, valueFrom, valueTo);
+    if (found === undefined) return 0;
+    if (index >= 0) known[index] = `${json(name)}:${found}`;
+    else others.push(`${json(name)}:${found}`);
+    return 0;
+  });
+  return `{${[...known.filter((one) => one !== undefined), ...others].join(',')}}`;
+}
+
+const TEXTS = (_: string, from: number, to: number) => (u[from] === QUOTE ? bytes.slice(from, to) : undefined);
+
+/**
+ * Status.details as the API server writes it: a Struct has lost the order of its members, and its numbers are doubles where this one is an
+ * integer. What couldn't be read as a Status is left out; the body has it.
+ */
 function details(): string | undefined {
   if (places[at.details]! < 0 || u[places[at.details]!] !== 0x7b) return undefined;
-  return piece(at.details).replace(
-    /("retryAfterSeconds":\s*)(-?\d[\d.eE+-]*)/,
-    (_, name: string, number: string) => `${name}${Math.trunc(Number(number))}`,
-  );
+  const names = ['name', 'group', 'kind', 'uid', 'causes', 'retryAfterSeconds'];
+  return ordered(places[at.details]!, places[at.details + 1]!, names, (name, from, to) => {
+    if (name === 'causes') return u[from] === 0x5b ? causes(from, to) : undefined;
+    if (name !== 'retryAfterSeconds') return names.includes(name) ? TEXTS(name, from, to) : bytes.slice(from, to);
+    const seconds = Number(bytes.slice(from, to));
+    return Number.isInteger(seconds) && Math.abs(seconds) < 2 ** 31 ? String(seconds) : undefined;
+  });
+}
+
+function causes(from: number, to: number): string {
+  const all = elements(u, from, to)
+    .filter(([begin]) => u[begin] === 0x7b)
+    .map(([begin, end]) => ordered(begin, end, ['reason', 'message', 'field'], TEXTS));
+  return `[${all.join(',')}]`;
 }
 
 interface Outcome {

@@ -66,7 +66,9 @@ export function requestOf(methodName: string, resourceName: string): Request | u
   const verb = words.at(-1)!;
   const [resource] = words;
   const subresource = words.length === 3 ? words[1] : undefined;
-  if (words.length < 2 || words.length > 3 || words.includes('') || resource === undefined) return undefined;
+  // a verb may be empty: that of a method which Kubernetes doesn't know
+  const isWhole = words.length >= 2 && words.length <= 3 && !words.slice(0, -1).includes('');
+  if (!isWhole || resource === undefined) return undefined;
 
   const place = placeOf(path, resource);
   if (place.resource !== resource || place.namespace === '' || place.name === '') return undefined;

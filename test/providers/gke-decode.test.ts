@@ -58,6 +58,7 @@ describe('methodName and resourceName', () => {
     io.k8s.extensions.v1beta1.deployments.create extensions/v1beta1/namespaces/default/deployments/nginx create deployments|default|nginx|extensions|v1beta1| /apis/extensions/v1beta1/namespaces/default/deployments
     com.coreos.database.etcd.v1beta2.etcdbackups.create etcd.database.coreos.com/v1beta2/namespaces/test-ns/etcdbackups create etcdbackups|test-ns||etcd.database.coreos.com|v1beta2| /apis/etcd.database.coreos.com/v1beta2/namespaces/test-ns/etcdbackups
     io.gke.networking.v1.managedcertificates.status.update networking.gke.io/v1/namespaces/a/managedcertificates/m/status update managedcertificates|a|m|networking.gke.io|v1|status /apis/networking.gke.io/v1/namespaces/a/managedcertificates/m/status
+    io.k8s.core.v1.pods. core/v1/namespaces/a/pods/p - pods|a|p||v1| /api/v1/namespaces/a/pods/p
     io.k8s.core.templates.preview.create core/templates/preview create preview||||templates| /api/templates/preview
     io.k8s.get readyz get - /readyz
     io.k8s.get openapi/v3/apis/apps/v1 get - /openapi/v3/apis/apps/v1
@@ -72,7 +73,7 @@ describe('methodName and resourceName', () => {
       const event = eventOf(entryWith({ methodName, resourceName }));
       const [resource, namespace, name, apiGroup, apiVersion, subresource] = ref.split('|');
       const members = Object.entries({ resource, namespace, name, apiGroup, apiVersion, subresource });
-      expect(event['verb']).toBe(verb);
+      expect(event['verb']).toBe(verb === '-' ? '' : verb);
       expect(event['requestURI']).toBe(uri);
       if (ref === '-') expect(event).not.toHaveProperty('objectRef');
       else expect(event['objectRef']).toEqual(Object.fromEntries(members.filter(([, value]) => value)));
@@ -186,7 +187,7 @@ describe('outcome', () => {
     };
     const event = eventOf(entryWith({ status: { code: 3, message: 'other words' }, response }));
     expect(JSON.stringify(event['responseStatus'])).toBe(
-      '{"metadata":{},"status":"Failure","message":"no \\"such\\" thing","reason":"Invalid","details":{"kind":"pods","name":"web","retryAfterSeconds":1},"code":422}',
+      '{"metadata":{},"status":"Failure","message":"no \\"such\\" thing","reason":"Invalid","details":{"name":"web","kind":"pods","retryAfterSeconds":1},"code":422}',
     );
     expect(inferredOf(event)).not.toContain('responseStatus');
     expect(event['annotations']).not.toHaveProperty('auditkeep/grpc-code');
@@ -202,6 +203,22 @@ describe('outcome', () => {
     expect(textOf(decodeEntry(text))).toContain(
       '"responseStatus":{"metadata":{},"details":{"retryAfterSeconds":30},"code":429}',
     );
+  });
+  it('details come in the order of the API server, without what is none of a Status', () => {
+    const details = {
+      causes: [{ field: 'spec.x', message: 'no', reason: 'FieldValueInvalid' }, 'x', { message: 7 }],
+      group: 'apps',
+      kind: 'deployments',
+      name: 'web',
+      newer: { b: 1 },
+      retryAfterSeconds: 1.5,
+      uid: 7,
+    };
+    const event = eventOf(entryWith({ response: { kind: 'Status', apiVersion: 'v1', code: 422, details } }));
+    expect(JSON.stringify((event['responseStatus'] as Json)['details'])).toBe(
+      '{"name":"web","group":"apps","kind":"deployments","causes":[{"reason":"FieldValueInvalid","message":"no","field":"spec.x"},{}],"newer":{"b":1}}',
+    );
+    expect((event['responseObject'] as Json)['details']).toEqual(details);
   });
   it('a successful Status (delete) carries no code', () => {
     const event = eventOf(
