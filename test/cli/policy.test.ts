@@ -301,7 +301,10 @@ describe('--archive', () => {
 
 describe('advice', () => {
   it('on the policies of the config is a warning of plan and collect, once for all their clusters', async () => {
-    const policy = file('p.yaml', policyText('- {level: None, verbs: [watch]}\n', 'omitStages: [ResponseStarted]\n'));
+    const policy = file(
+      'p.yaml',
+      policyText('- {level: None, nonResourceURLs: [/healthz]}\n', 'omitStages: [ResponseStarted]\n'),
+    );
     const cluster = (name: string, more: object = {}) => ({
       name,
       provider: 'kube',
