@@ -1,5 +1,8 @@
 // Audit lines as AKS would show them: rows of AKSAudit, of AzureDiagnostics, and records of a storage account or an Event Hub.
 
+import { generateDay, type StoryOptions } from './index.ts';
+import { type Random, seeded } from './random.ts';
+
 /** A row by column: datetimes with seven fraction digits, dynamic values as JSON text. */
 export type AksRow = Readonly<Record<string, string | null>>;
 
@@ -124,4 +127,77 @@ export function toEnvelope(line: string, { resource, pod }: AksOrigin, category 
     serviceBuild: 'na',
     time: time.replace('Z', '000Z'),
   });
+}
+
+export interface AksDayOptions extends StoryOptions {
+  readonly origin: AksOrigin;
+  /** `AKSAudit` (default) or `AzureDiagnostics`. */
+  readonly table?: 'AKSAudit' | 'AzureDiagnostics';
+  /** Share of rows that can be found only hours after they arrived. Default 0. */
+  readonly late?: number;
+  /** Longest delay of a late one, milliseconds. Default 12 h, as long as Azure tries to take rows in. */
+  readonly lateUpTo?: number;
+}
+
+/** What a table gets: the `RowInput` of the emulator. */
+export interface AksDayRow {
+  readonly columns: AksRow;
+  /** What ingestion_time() tells, milliseconds since the epoch: rows come in by batches. */
+  readonly ingested: number;
+  readonly visibleAt: number;
+  /** The Event as the API server wrote it. */
+  readonly line: string;
+}
+
+/** Names that belong to another cloud → those of this one. */
+const NAMES: readonly (readonly [RegExp, string])[] = [
+  [/arn:aws:sts::\d+:assumed-role\/[\w-]+\/([^"\\/ ]+)/g, '$1@acme.example'],
+  [/arn:aws:iam::\d+:(?:role|user)\/(?:[\w-]+\/)*([\w.-]+)/g, '$1@acme.example'],
+  [/\bip-\d+-(\d+)-(\d+)-(\d+)\.[a-z0-9-]+\.compute\.internal/g, 'aks-pool1-$1-vmss$2-$3'],
+  [/\baws-load-balancer-controller\b/g, 'ingress-appgw-controller'],
+  [/\belbv2\.k8s\.aws\b/g, 'appgw.ingress.k8s.io'],
+  [/\baws-node\b/g, 'azure-cns'],
+  [/\bebs-csi-node\b/g, 'csi-azuredisk-node'],
+  [/\bebs\.csi\.aws\.com\b/g, 'disk.csi.azure.com'],
+  [/\d{12}\.dkr\.ecr\.([a-z0-9-]+)\.amazonaws\.com/g, 'acme.azurecr.io'],
+];
+
+/** What EKS's authenticator tells of a user, and nobody else. */
+const EKS_EXTRA = /"(?:accessKeyId|arn|canonicalArn|principalId|sessionName)":\[[^\]]*\],?/g;
+
+function translate(line: string): string | undefined {
+  // access of people to EKS is a ConfigMap; here it is Entra
+  if (line.includes('"aws-auth"')) return undefined;
+  let text = line;
+  const user = members(text).get('user');
+  if (user !== undefined && user.includes('"arn":')) {
+    const plain = user
+      .replace(EKS_EXTRA, '')
+      .replace(',}', '}')
+      .replace(/,?"extra":\{\}/, '');
+    text = text.replace(`"user":${user}`, () => `"user":${plain}`);
+  }
+  for (const [from, to] of NAMES) text = text.replace(from, to);
+  return text;
+}
+
+const minutes = (random: Random) => random.between(45_000, 240_000);
+
+/** The story of `generateDay` as rows of a table, in order of event time: the same people do the same things. */
+export function* dayOfAksRows(options: AksDayOptions): Generator<AksDayRow> {
+  const { origin, table = 'AKSAudit', late = 0, lateUpTo = 12 * 3_600_000, ...story } = options;
+  const random = seeded(options.seed, `delivery/${origin.resource}`);
+  let batch = { until: Number.NEGATIVE_INFINITY, ingested: 0, visibleAt: 0 };
+  for (const { line, time } of generateDay(story)) {
+    const text = translate(line.toString('utf8'));
+    if (text === undefined) continue;
+    if (time >= batch.until) {
+      const until = time + random.between(5_000, 30_000);
+      const ingested = until + minutes(random);
+      const wait = random.chance(late) ? random.between(3_600_000, Math.max(3_600_000, lateUpTo)) : minutes(random);
+      batch = { until, ingested, visibleAt: ingested + wait };
+    }
+    const columns = table === 'AKSAudit' ? toAuditRow(text, origin) : toDiagnosticsRow(text, origin);
+    yield { columns, ingested: batch.ingested, visibleAt: batch.visibleAt, line: text };
+  }
 }

@@ -6,7 +6,9 @@ import { fileURLToPath } from 'node:url';
 import { afterEach, describe, expect, it } from 'vitest';
 import { type LogAnalyticsEmulator, startLogAnalyticsEmulator } from '../../emulators/log-analytics/server.ts';
 import { KUBE_LOG, readKubeLog } from '../../emulators/story/fixture.ts';
-import { toAuditRow, toDiagnosticsRow, toEnvelope } from '../../emulators/story/aks.ts';
+import { scanEvent } from '../../src/event.ts';
+import { intruderFacts } from '../../emulators/story/index.ts';
+import { dayOfAksRows, toAuditRow, toDiagnosticsRow, toEnvelope } from '../../emulators/story/aks.ts';
 
 const WORKSPACE = '0f3e5c1a-7b2d-4c8e-9f60-112233445566';
 const RESOURCE = '/subscriptions/s/resourceGroups/g/providers/Microsoft.ContainerService/managedClusters/m';
@@ -158,6 +160,40 @@ describe('forms of AKS', () => {
       expect(Buffer.byteLength(toDiagnosticsRow(line, ORIGIN)['log_s']!)).toBeLessThanOrEqual(32_766);
     }
     expect(KUBE_LOG).toContain('fixtures');
+  });
+});
+
+describe('the story on AKS', () => {
+  const options = {
+    seed: 3,
+    cluster: { name: 'shop', account: '111122223333', region: 'eu-central-1' },
+    from: NOW - 6 * 3_600_000,
+    to: NOW,
+    eventsPerHour: 300,
+    origin: ORIGIN,
+  };
+
+  it('is told by the same people, without a trace of another cloud, and the same each time', () => {
+    const rows = [...dayOfAksRows(options)];
+    const text = JSON.stringify(rows);
+    expect(text).toContain('alice@acme.example');
+    expect(text).toContain(intruderFacts(options).ip);
+    expect(text).not.toMatch(/arn:aws|amazonaws|accessKeyId|compute\.internal/);
+    for (const { line } of rows) expect(scanEvent(Buffer.from(line))).not.toHaveProperty('not');
+    expect(JSON.stringify([...dayOfAksRows(options)])).toBe(text);
+    const batches = new Set(rows.map(({ ingested }) => ingested)).size;
+    expect(batches).toBeLessThan(rows.length / 2);
+  });
+
+  it('fits into either table', async () => {
+    const emulator = await start();
+    for (const table of ['AKSAudit', 'AzureDiagnostics'] as const) {
+      const rows = [...dayOfAksRows({ ...options, table, late: 0.1 })];
+      emulator.putRows(WORKSPACE, table, rows);
+      emulator.clock.set(NOW + 24 * 3_600_000);
+      const { body } = await ask(emulator.url, `${table} | summarize Rows = count()`);
+      expect(body.tables![0]!.rows).toEqual([[rows.length]]);
+    }
   });
 });
 
