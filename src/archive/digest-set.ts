@@ -11,8 +11,10 @@ import type { Scratch } from './spool.ts';
  */
 const WIDTH = 16;
 const FIRST_SLOTS = 1024;
-/** A table is moved to a file when the budget refuses its growth; smaller ones grow anyway. */
-const SMALLEST_RUN = 1 << 16;
+/** A table is moved to a file when the budget refuses its growth; smaller ones grow anyway: a day has 24 windows, each with its own. */
+const SMALLEST_RUN = 1 << 14;
+/** It is moved at this size in any case: for a moment, moving takes as much memory again, sorted and unsorted. */
+const MOST_SLOTS = 1 << 19;
 const BLOOM_BITS = 10;
 const BLOOM_HASHES = 7;
 const INDEX_EVERY = 256;
@@ -66,7 +68,7 @@ export function createDigestSet(scratch: Scratch): DigestSet {
 
   function grow(): void {
     const more = table.byteLength;
-    if (scratch.budget.take(more)) {
+    if (slots < MOST_SLOTS && scratch.budget.take(more)) {
       held += more;
       resize(slots * 2);
       return;
@@ -147,7 +149,6 @@ function createRun(keys: Buffer, path: string): Run {
     if (i % INDEX_EVERY === 0) keys.copy(index, (i / INDEX_EVERY) * WIDTH, i * WIDTH, (i + 1) * WIDTH);
   }
   writeFileSync(path, keys, { flag: 'wx' });
-  const file = openSync(path, 'r');
   const page = Buffer.allocUnsafe(INDEX_EVERY * WIDTH);
 
   return {
@@ -165,12 +166,14 @@ function createRun(keys: Buffer, path: string): Run {
         else high = middle;
       }
       if (low === 0) return false;
+      // seldom come to, so it is opened each time: runs of many windows would be more files than a process may keep open
+      const file = openSync(path, 'r');
       const length = readSync(file, page, 0, page.length, (low - 1) * page.length);
+      closeSync(file);
       for (let at = 0; at < length; at += WIDTH) if (page.compare(key, 0, WIDTH, at, at + WIDTH) === 0) return true;
       return false;
     },
     dispose() {
-      closeSync(file);
       rmSync(path, { force: true });
     },
   };

@@ -8,7 +8,9 @@ import { mergeSorted, sortKeys } from './sorted-keys.ts';
 import type { Scratch } from './spool.ts';
 import type { Body } from './store/store.ts';
 
-const CHUNK = 1 << 20;
+const CHUNK = 256 << 10;
+/** More than this goes to a file even where the budget has room: for a moment, sorting takes as much again. */
+const MOST_HELD = 12 << 20;
 const FIRST_CHUNK = 4096;
 
 export interface FingerprintList {
@@ -65,6 +67,7 @@ export function createFingerprintList(scratch: Scratch): FingerprintList {
           crowded = true;
         }
         held += size;
+        if (held > MOST_HELD) crowded = true;
         chunk = Buffer.allocUnsafe(
           Math.min(chunk.length * 2, Math.floor(CHUNK / FINGERPRINT_BYTES) * FINGERPRINT_BYTES),
         );
