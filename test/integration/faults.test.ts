@@ -112,10 +112,11 @@ describe(`a day of two clusters, seed ${SEED}`, () => {
     for (const signal of ['SIGINT', 'SIGTERM'] as const) {
       const { child, done } = start(PROGRAM, ['collect', '--config', archive.config, '--log-level', 'debug']);
       let seen = '';
+      let asked = false;
       child.stderr!.on('data', (chunk) => {
         seen += String(chunk);
         // in the middle of it: some windows are committed, others are not
-        if (seen.split('"put"').length > 30) child.kill(signal);
+        if (!asked && seen.split('"put"').length > 30) asked = child.kill(signal);
       });
       const ended = await done;
       expect(ended.code, ended.stderr.slice(-500)).toBe(130);
@@ -143,10 +144,13 @@ describe(`a day of two clusters, seed ${SEED}`, () => {
     ]);
     let seen = '';
     const stopped = new Promise<void>((resolve) => {
-      sleeper.child.stderr!.on('data', (chunk) => {
+      const watch = (chunk: Buffer) => {
         seen += String(chunk);
-        if (seen.split('"put"').length > 12 && sleeper.child.kill('SIGSTOP')) resolve();
-      });
+        if (seen.split('"put"').length <= 12 || !sleeper.child.kill('SIGSTOP')) return;
+        sleeper.child.stderr!.off('data', watch); // once: it must not be stopped again when it is woken
+        resolve();
+      };
+      sleeper.child.stderr!.on('data', watch);
     });
     await Promise.race([stopped, sleeper.done]);
     expect(sleeper.child.exitCode).toBeNull();
