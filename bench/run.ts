@@ -1,5 +1,5 @@
 // `npm run bench`: measures speed and memory against their goals, prints each ratio, writes JSON, ends with 1 if a goal is missed.
-//   npm run bench [-- [--quick] [--no-build] file eks memory idle help policy]
+//   npm run bench [-- [--quick] [--no-build] file eks memory idle help policy quota]
 
 import { execFileSync } from 'node:child_process';
 import { mkdir, writeFile } from 'node:fs/promises';
@@ -14,8 +14,9 @@ import { help } from './help.ts';
 import { idle } from './idle.ts';
 import { memory } from './memory.ts';
 import { policy } from './policy.ts';
+import { quota } from './quota.ts';
 
-const BENCHMARKS: Readonly<Record<string, Benchmark>> = { help, idle, eks, file, memory, policy };
+const BENCHMARKS: Readonly<Record<string, Benchmark>> = { help, idle, eks, file, memory, policy, quota };
 
 async function main(): Promise<number> {
   const { values, positionals } = parseArgs({

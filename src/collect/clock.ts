@@ -30,7 +30,7 @@ export function createClock(now: () => number, asOf: number | undefined, log: Lo
     if (Math.abs(skew) <= WARN) return;
     const text = `this host's clock is ${formatDuration(Math.abs(skew))} ${skew > 0 ? 'ahead of' : 'behind'} ${who}, which says ${formatTime(date)}`;
     if (Math.abs(skew) > FAIL)
-      wrong = new AuditkeepError(`${text}; nothing was committed`, {
+      wrong = new AuditkeepError(`${text}; nothing more is committed`, {
         hint: 'windows are cut by the clock, so a wrong one could close them too early: set the clock (NTP) and run again',
       });
     else if (!warned) {

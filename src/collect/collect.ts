@@ -95,11 +95,17 @@ export interface ClusterPlan {
 interface Shared {
   readonly input: RunInput;
   readonly scratch: Scratch;
+  /** Scans and rechecks in hand: while some are committed, others are read. */
   readonly scans: LimitFunction;
+  readonly reads: LimitFunction;
+  readonly commits: LimitFunction;
   readonly limiters: ReturnType<typeof createLimiters>;
   /** Writes the policy's text before the first commit under it, once a run. */
   storePolicy(policy: ChosenPolicy): Promise<void>;
 }
+
+/** Windows that are packed and put side by side. */
+const COMMITS_AT_ONCE = 8;
 
 /** The few calls beside the pages have quotas of their own, and at most ten are made for a walk. */
 const ASKING = { perSecond: 5, burst: 10 };
@@ -111,7 +117,9 @@ export async function collect(input: RunInput): Promise<ClusterSummary[]> {
   const shared: Shared = {
     input,
     scratch: createScratch(directory, createBudget(input.config.collect.memory)),
-    scans: pLimit(input.config.collect.parallel),
+    scans: pLimit(2 * input.config.collect.parallel),
+    reads: pLimit(input.config.collect.parallel),
+    commits: pLimit(COMMITS_AT_ONCE),
     limiters: createLimiters(input.sleep),
     storePolicy: ({ text, sha256 }) => {
       let put = storing.get(sha256);
@@ -344,6 +352,9 @@ async function collectOpened(cluster: Cluster, opened: Opened, shared: Shared): 
       log,
       signal,
       scratch: shared.scratch,
+      reads: shared.reads,
+      commits: shared.commits,
+      looked: {},
       reading: {
         limiter: shared.limiters(await callProvider('quota', () => source.quota(), asking)),
         log,

@@ -1,5 +1,6 @@
 // What the stages of one cluster's run share: cluster, source, store, clock, limits, and who is told about progress.
 
+import type { LimitFunction } from 'p-limit';
 import type { Ledger } from '../archive/ledger.ts';
 import type { Manifest } from '../archive/manifest.ts';
 import type { Scratch } from '../archive/spool.ts';
@@ -47,6 +48,12 @@ export interface ClusterContext {
   readonly log: Log;
   readonly signal: AbortSignal;
   readonly scratch: Scratch;
+  /** Walks at the same time, over all clusters of the run: no place in it is held while windows are packed and put. */
+  readonly reads: LimitFunction;
+  /** Windows that are packed and put at the same time. */
+  readonly commits: LimitFunction;
+  /** The last answer about what can be seen, and when it was asked for (steady clock, milliseconds). */
+  readonly looked: { last?: { readonly at: number; readonly seen: Promise<Seen> } };
   /** For page reads, under the quota of the source. */
   readonly reading: RetryDeps;
   /** For the few other calls (horizon, visible, identity). */

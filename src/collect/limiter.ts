@@ -21,6 +21,8 @@ const FALL = 0.7;
 /** … and comes back by this share of the full rate for each second without throttling. */
 const RISE = 0.05;
 const SLOWEST = 0.2;
+/** Calls of this many seconds are caught up on after a delay of our own, rather than lost: services count by the second or longer. */
+const CATCH_UP = 0.9;
 
 /**
  * @param perSecond calls that the quota allows
@@ -67,7 +69,7 @@ export function createLimiters(sleep?: Sleep): (quota: { key: string; perSecond:
   return ({ key, perSecond, burst }) => {
     let limiter = limiters.get(key);
     if (limiter === undefined) {
-      limiter = createLimiter(perSecond, burst, undefined, sleep);
+      limiter = createLimiter(perSecond, burst ?? Math.max(1, perSecond * CATCH_UP), undefined, sleep);
       limiters.set(key, limiter);
     }
     return limiter;

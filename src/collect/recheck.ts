@@ -84,28 +84,30 @@ async function attempt(task: Task, ledger: Ledger, context: ClusterContext): Pro
   try {
     let read: { query: Query; pages: number } | undefined;
     if (query !== undefined && walk !== undefined) {
-      const pages = await walk.run(async (page) => {
-        context.scratch.budget.force(page.bytes);
-        try {
-          await known.load(page.records);
-          for (const record of page.records) {
-            const fingerprint = fingerprintOf(record);
-            if (known.isNew(record, fingerprint))
-              builder.add(record, fingerprint, known.windowOf(record), policies.of(known.manifestOf(record)));
+      const pages = await context.reads(() =>
+        walk.run(async (page) => {
+          context.scratch.budget.force(page.bytes);
+          try {
+            await known.load(page.records);
+            for (const record of page.records) {
+              const fingerprint = fingerprintOf(record);
+              if (known.isNew(record, fingerprint))
+                builder.add(record, fingerprint, known.windowOf(record), policies.of(known.manifestOf(record)));
+            }
+            await builder.settle();
+          } finally {
+            context.scratch.budget.give(page.bytes);
           }
-          await builder.settle();
-        } finally {
-          context.scratch.budget.give(page.bytes);
-        }
-        const { bytes, records, position } = page;
-        context.emit({
-          type: 'page',
-          cluster: context.cluster.name,
-          bytes,
-          records: records.length,
-          ...(position !== undefined && { position }),
-        });
-      });
+          const { bytes, records, position } = page;
+          context.emit({
+            type: 'page',
+            cluster: context.cluster.name,
+            bytes,
+            records: records.length,
+            ...(position !== undefined && { position }),
+          });
+        }),
+      );
       read = { query, pages };
     }
     const seen = await look(context);

@@ -1,6 +1,5 @@
 // One scan: a walk whose records go to the windows they arrived in; then each window is packed and committed.
 
-import pLimit from 'p-limit';
 import { commit } from '../archive/commit.ts';
 import { dayEnd } from '../archive/coverage.ts';
 import { dateOf, windowName } from '../archive/keys.ts';
@@ -18,8 +17,8 @@ import { createWalk, restarting, type Walk } from './walk.ts';
 
 /** What a new scan waits for in the budget before it opens: pages in hand and first blocks. */
 const ROOM = 8 << 20;
-/** Windows of a scan that are packed and put side by side. */
-const COMMITS_AT_ONCE = 4;
+/** For so long, milliseconds, an answer about horizon and visibility serves further reads: thousands of short ones would ask the same. */
+const LOOK_AGAIN = 60_000;
 /** From this many rejects on their share of a window is looked at. */
 const MANY_REJECTS = 100;
 /** A window that the source forgets within this time is committed whatever its rejects. */
@@ -27,10 +26,25 @@ const FORGETS_SOON = 48 * 3_600_000;
 
 /** What could be seen at the end of a read: asked after it, so that nothing the read missed counts as held. */
 export async function look(context: ClusterContext): Promise<Seen> {
-  const { source, asking } = context;
-  const horizon = await callProvider('horizon', () => source.horizon(context.signal), asking);
-  const visible = await callProvider('visible', () => source.visible(context.signal), asking);
-  return { horizon, visible };
+  const { source, asking, looked } = context;
+  const ask = async (): Promise<Seen> => ({
+    horizon: await callProvider('horizon', () => source.horizon(context.signal), asking),
+    visible: await callProvider('visible', () => source.visible(context.signal), asking),
+  });
+  const now = performance.now();
+  const fresh = looked.last !== undefined && now - looked.last.at < LOOK_AGAIN;
+  const last = fresh ? looked.last! : { at: now, seen: ask() };
+  looked.last = last;
+  try {
+    const { horizon, visible } = await last.seen;
+    // retention goes on eating while an answer is kept
+    const eaten =
+      horizon.because === 'retention' && horizon.at !== undefined ? { at: horizon.at + (now - last.at) } : {};
+    return { horizon: { ...horizon, ...eaten }, visible };
+  } catch (error) {
+    if (looked.last === last) delete looked.last;
+    throw error;
+  }
 }
 
 /** How policies are applied to the events of a cluster. */
@@ -72,28 +86,29 @@ async function attempt(scan: Scan, query: Query, walk: Walk, context: ClusterCon
   const length = windows[0]!.to - windows[0]!.from;
   const builders = windows.map((span) => builderFor(context, windowName(span)));
   try {
-    const pages = await walk.run(async (page) => {
-      budget.force(page.bytes);
-      try {
-        for (const record of page.records) {
-          const builder = builders[Math.floor((record.arrival - query.arrival.from) / length)];
-          builder?.add(record, fingerprintOf(record));
+    const pages = await context.reads(() =>
+      walk.run(async (page) => {
+        budget.force(page.bytes);
+        try {
+          for (const record of page.records) {
+            const builder = builders[Math.floor((record.arrival - query.arrival.from) / length)];
+            builder?.add(record, fingerprintOf(record));
+          }
+          for (const builder of builders) await builder.settle();
+        } finally {
+          budget.give(page.bytes);
         }
-        for (const builder of builders) await builder.settle();
-      } finally {
-        budget.give(page.bytes);
-      }
-      const { bytes, records, position } = page;
-      context.emit({
-        type: 'page',
-        cluster: context.cluster.name,
-        bytes,
-        records: records.length,
-        ...(position !== undefined && { position }),
-      });
-    });
+        const { bytes, records, position } = page;
+        context.emit({
+          type: 'page',
+          cluster: context.cluster.name,
+          bytes,
+          records: records.length,
+          ...(position !== undefined && { position }),
+        });
+      }),
+    );
     const seen = await look(context);
-    const limit = pLimit(COMMITS_AT_ONCE);
     const finish = async (span: Span, builder: Builder): Promise<Outcome> => {
       try {
         return await finishWindow(scan, span, builder, { query, pages }, seen, context);
@@ -106,7 +121,9 @@ async function attempt(scan: Scan, query: Query, walk: Walk, context: ClusterCon
       }
     };
     // settled, not raced: no commit may still be under way when this returns
-    const results = await Promise.allSettled(windows.map((span, i) => limit(() => finish(span, builders[i]!))));
+    const results = await Promise.allSettled(
+      windows.map((span, i) => context.commits(() => finish(span, builders[i]!))),
+    );
     return results.map((result) => {
       if (result.status === 'fulfilled') return result.value;
       throw result.reason;
