@@ -137,7 +137,7 @@ export async function demo(cli: Cli<DemoOptions>): Promise<number> {
     await out.line();
     await out.line('Try next:');
     await out.line(`  auditkeep status --config ${configFile}`);
-    await out.line(`  auditkeep plan   --config ${configFile}`);
+    await out.line(`  auditkeep policy test production --archive --config ${configFile}`);
     await out.line('  auditkeep init                # a config for your own clusters');
     return failed === 0 && missing === 0 && found.length === 0 ? EXIT.done : EXIT.failed;
   } finally {
