@@ -16,7 +16,7 @@ const LINE_END = 0x0a;
 
 // Memory of blocks is used again: fresh megabytes for every block would make the garbage collector run all the time.
 const pool: Buffer[] = [];
-const MOST_POOLED = 16;
+const MOST_POOLED = 6;
 
 function takeBlock(size: number): Buffer {
   return (size === FULL_BLOCK ? pool.pop() : undefined) ?? Buffer.allocUnsafeSlow(size);

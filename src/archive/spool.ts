@@ -27,7 +27,7 @@ export function createScratch(directory: string, budget: Budget): Scratch {
 }
 
 /** More than this goes to a file even where the budget has room: many windows grow at once, and for the put the chunks are copied together. */
-const MOST_IN_MEMORY = 4 << 20;
+const MOST_IN_MEMORY = 1 << 20;
 
 export function createSpool(scratch: Scratch): Spool {
   let chunks: Buffer[] = [];

@@ -308,6 +308,8 @@ export function createBuilder(cluster: string, name: string, deps: BuildDeps): B
       if (failed !== undefined) throw failed;
     },
     async finish() {
+      // nothing more is compared, and putting needs room
+      contents.dispose();
       for (const date of [...open.keys()].sort()) seal(date);
       for (const date of [...openRejects.keys()].sort()) sealRejects(date);
       for (const date of [...openRaw.keys()].sort()) sealRaw(date);

@@ -107,7 +107,7 @@ export async function writeBody(handle: FileHandle, body: Body): Promise<string>
   }
   const digest = createHash('sha256');
   let size = 0;
-  for await (const chunk of createReadStream(body.path, { highWaterMark: 1 << 20 }) as AsyncIterable<Buffer>) {
+  for await (const chunk of createReadStream(body.path, { highWaterMark: 1 << 18 }) as AsyncIterable<Buffer>) {
     digest.update(chunk);
     size += chunk.length;
     await handle.writeFile(chunk);
