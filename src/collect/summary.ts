@@ -1,0 +1,71 @@
+// The run summary: what a run did for one cluster.
+
+import type { reachOf } from '../archive/coverage.ts';
+import { type Manifest, partsOf } from '../archive/manifest.ts';
+import { formatTime } from '../time.ts';
+import type { Outcome } from './context.ts';
+
+/** What a run did for one cluster; the run summary of the command line. */
+export interface ClusterSummary {
+  readonly cluster: string;
+  /** Windows and rechecks that were due. */
+  readonly planned: number;
+  readonly committed: number;
+  /** Windows that another run committed first. */
+  readonly adopted: number;
+  readonly failed: number;
+  readonly silent: number;
+  readonly expired: number;
+  readonly received: number;
+  readonly written: number;
+  readonly duplicate: number;
+  readonly skipped: number;
+  readonly rejected: number;
+  /** Late events that rechecks found. */
+  readonly late: number;
+  /** Bytes written to the archive, compressed. */
+  readonly bytes: number;
+  readonly collectedUntil?: string;
+  readonly finalUntil?: string;
+  readonly gaps: number;
+  /** What the source holds before the first window, and how to save it. */
+  readonly notice?: string;
+  readonly errors: readonly Error[];
+}
+
+export function summarize(
+  cluster: string,
+  outcomes: readonly Outcome[],
+  planned: number,
+  failed: number,
+  errors: readonly Error[],
+  reach?: ReturnType<typeof reachOf>,
+  notice?: string,
+): ClusterSummary {
+  const done = outcomes.flatMap((outcome) => ('manifest' in outcome ? [outcome] : []));
+  const own = done.filter((outcome) => outcome.won).map((outcome) => outcome.manifest);
+  const total = (of: (manifest: Manifest) => number) => own.reduce((sum, manifest) => sum + of(manifest), 0);
+  const is = (coverage: Manifest['coverage']) =>
+    own.filter((manifest) => manifest.kind === 'window' && manifest.coverage === coverage).length;
+  return {
+    cluster,
+    planned,
+    committed: own.length,
+    adopted: done.length - own.length,
+    failed,
+    silent: is('silent'),
+    expired: is('expired') + is('partly-expired'),
+    received: total((m) => m.counts.received),
+    written: total((m) => m.counts.written),
+    duplicate: total((m) => m.counts.duplicate),
+    skipped: total((m) => m.counts.skipped),
+    rejected: total((m) => m.counts.rejected),
+    late: total((m) => (m.kind === 'recheck' ? m.counts.received : 0)),
+    bytes: total((m) => partsOf(m).reduce((sum, part) => sum + part.bytes, 0)),
+    ...(reach?.collectedUntil !== undefined && { collectedUntil: formatTime(reach.collectedUntil) }),
+    ...(reach?.finalUntil !== undefined && { finalUntil: formatTime(reach.finalUntil) }),
+    gaps: reach?.gaps.length ?? 0,
+    ...(notice !== undefined && { notice }),
+    errors,
+  };
+}
