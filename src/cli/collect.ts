@@ -3,7 +3,7 @@
 import { writeFile } from 'node:fs/promises';
 import { type ClusterSummary, collect as runCollect, onGrid } from '../collect/collect.ts';
 import { AuditkeepError, ConfigError, EXIT } from '../errors.ts';
-import { sealedKeysOf } from '../integrity/read-log.ts';
+import { readCheckpoint, sealedKeysOf } from '../integrity/read-log.ts';
 import type { Span } from '../provider.ts';
 import { formatTime } from '../time.ts';
 import { VERSION } from '../version.ts';
@@ -76,8 +76,18 @@ async function runAndReport(
   if (cli.options.summary !== undefined) await writeSummary(cli.options.summary, lines);
   const code = exitCodeOf(summaries);
   // shards only collect: one sealer seals
-  if (cli.options.seal === false || shard !== undefined) return code;
+  if (cli.options.seal === false || shard !== undefined || (await isSealed(run, summaries))) return code;
   return gravest(code, await sealEnd(cli, run));
+}
+
+/**
+ * Nothing was committed and the log has as many leaves as the ledgers have files: an idle run need not read the log. Where other clusters
+ * or keys have leaves too, the numbers differ, and sealing looks closely; at worst it is put off to the next run that commits something.
+ */
+async function isSealed({ store }: OpenRun, summaries: readonly ClusterSummary[]): Promise<boolean> {
+  const total = (of: (summary: ClusterSummary) => number) => summaries.reduce((sum, summary) => sum + of(summary), 0);
+  if (total((s) => s.committed + s.adopted + s.errors.length) > 0) return false;
+  return (await readCheckpoint(store))?.checkpoint.size === total((s) => s.ledgerFiles);
 }
 
 /** What was collected stays, whatever sealing comes to: its fault is told, and counts. */
@@ -99,7 +109,7 @@ const gravest = (collected: number, sealed: number): number =>
 
 /** One line of the run summary; its members are a stable interface (docs/cli.md). */
 export function summaryJson(summary: ClusterSummary): object {
-  const { errors, ...rest } = summary;
+  const { errors, ledgerFiles: _, ...rest } = summary;
   return {
     ...rest,
     errors: errors.map((error) => ({

@@ -213,6 +213,7 @@ async function collectOpened(cluster: Cluster, opened: Opened, shared: Shared): 
     due.windows + due.rechecks.length,
     failed,
     [...new Set(errors)],
+    end,
     reach,
     notice,
   );

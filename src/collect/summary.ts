@@ -1,6 +1,7 @@
 // The run summary: what a run did for one cluster.
 
 import type { reachOf } from '../archive/coverage.ts';
+import type { Ledger } from '../archive/ledger.ts';
 import { type Manifest, partsOf } from '../archive/manifest.ts';
 import { formatTime } from '../time.ts';
 import type { Outcome } from './context.ts';
@@ -28,9 +29,17 @@ export interface ClusterSummary {
   readonly collectedUntil?: string;
   readonly finalUntil?: string;
   readonly gaps: number;
+  /** Files in the cluster's ledger when the run ended, as far as this run knows. */
+  readonly ledgerFiles: number;
   /** What the source holds before the first window, and how to save it. */
   readonly notice?: string;
   readonly errors: readonly Error[];
+}
+
+/** cluster.json, starts, windows and all rounds of rechecks. */
+function filesIn({ file, starts, windows, rechecks }: Ledger): number {
+  const rounds = [...rechecks.values()].reduce((sum, round) => sum + round, 0);
+  return (file === undefined ? 0 : 1) + starts.length + windows.size + rounds;
 }
 
 export function summarize(
@@ -39,6 +48,7 @@ export function summarize(
   planned: number,
   failed: number,
   errors: readonly Error[],
+  ledger?: Ledger,
   reach?: ReturnType<typeof reachOf>,
   notice?: string,
 ): ClusterSummary {
@@ -65,6 +75,7 @@ export function summarize(
     ...(reach?.collectedUntil !== undefined && { collectedUntil: formatTime(reach.collectedUntil) }),
     ...(reach?.finalUntil !== undefined && { finalUntil: formatTime(reach.finalUntil) }),
     gaps: reach?.gaps.length ?? 0,
+    ledgerFiles: ledger === undefined ? 0 : filesIn(ledger),
     ...(notice !== undefined && { notice }),
     errors,
   };
