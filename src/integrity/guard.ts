@@ -9,7 +9,7 @@ import { describeCheckpoint, type SignedCheckpoint } from './checkpoint.ts';
 import type { Log as Logger } from '../log.ts';
 import type { LastSeen } from './last-seen.ts';
 import { checkNote } from './note.ts';
-import { type Log, PARALLEL, type StoredCheckpoint } from './read-log.ts';
+import { type Log, PARALLEL, readCheckpoint, type StoredCheckpoint } from './read-log.ts';
 import type { Signer } from './signer.ts';
 import { rootOf } from './tree.ts';
 import { announcements, trustedKeys } from './trust.ts';
@@ -59,12 +59,15 @@ export async function checkOld(
   );
 }
 
-/** The log must not be older than, or other than, what was seen of it before. */
+/**
+ * The log must not be older than, or other than, what was seen of it before. `moved`: another sealer has published since this log was
+ * read, so what looks newer than the archive is only newer than this reading.
+ */
 export async function checkUnshrunken(
   input: GuardInput,
   stored: SignedCheckpoint | undefined,
   old: Log,
-): Promise<void> {
+): Promise<'same' | 'moved'> {
   const { store, anchor, lastSeen } = input;
   const was = await lastSeen.origin(store.url);
   if (was !== undefined && stored?.origin !== was)
@@ -80,12 +83,14 @@ export async function checkUnshrunken(
   for (const [who, seen] of earlier) {
     if (seen === undefined) continue;
     if (seen.size <= old.tree.size && rootOf(old.tree, seen.size).equals(seen.root)) continue;
+    if (seen.size > old.tree.size && ((await readCheckpoint(store))?.checkpoint.size ?? 0) >= seen.size) return 'moved';
     const how = seen.size > old.tree.size ? 'was cut or rolled back' : 'was rewritten';
     throw new TamperError(
       `${store.url}: the log ${how}: ${who} ${describeCheckpoint(seen)}, the archive has ${old.tree.size} leaves`,
       { hint: 'nothing was signed; restore log/checkpoint and the log’s files from a copy or earlier versions' },
     );
   }
+  return 'same';
 }
 
 /** Before a key signs what was not signed before: is everything that the log names still so? */

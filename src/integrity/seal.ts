@@ -105,7 +105,7 @@ async function sealStep(input: SealInput, unwitnessed: Set<string>): Promise<Ste
   const vouched = signer === undefined || (stored !== undefined && isSignedBy(stored.checkpoint, [signer.verifier]));
   if (stored !== undefined && signer !== undefined && !isSignedBy(stored.checkpoint, trusted))
     await compareAll(store, old);
-  await checkUnshrunken(input, stored?.checkpoint, old);
+  if ((await checkUnshrunken(input, stored?.checkpoint, old)) === 'moved') return 'lost';
   // before a new key overwrites the checkpoint by which the old one vouches for it
   await finishAnnouncements(store, old, stored?.checkpoint);
 

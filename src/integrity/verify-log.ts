@@ -317,23 +317,27 @@ async function checkAgreement(
   trusted: readonly Verifier[],
   findings: Findings,
 ): Promise<void> {
-  const compare = (who: string, seen: SignedCheckpoint) => {
+  const compare = async (who: string, seen: SignedCheckpoint) => {
     const both = `${who} has ${describeCheckpoint(seen)}; the archive has ${describeCheckpoint(checkpoint)}`;
     if (seen.origin !== checkpoint.origin)
       findings.tampered('log-exchanged', `${who} is of the log ${seen.origin}, and this is ${checkpoint.origin}`);
-    else if (seen.size > tree.size) findings.incomplete('log-shrunken', `the log was cut or rolled back: ${both}`);
-    else if (!rootOf(tree, seen.size).equals(seen.root))
+    else if (seen.size > tree.size) {
+      // a sealer may have published while this log was read
+      if (((await readCheckpoint(store))?.checkpoint.size ?? 0) >= seen.size)
+        findings.notice('log-growing', 'the log grew while it was read; verify again for what is new');
+      else findings.incomplete('log-shrunken', `the log was cut or rolled back: ${both}`);
+    } else if (!rootOf(tree, seen.size).equals(seen.root))
       findings.tampered('log-forked', `the log was rewritten, or two were signed: ${both}`);
   };
-  if (pinned !== undefined) compare('the pinned checkpoint', pinned);
+  if (pinned !== undefined) await compare('the pinned checkpoint', pinned);
   const last = await lastSeen.checkpoint(checkpoint.origin);
-  if (last !== undefined) compare('the checkpoint that this machine saw last', last);
+  if (last !== undefined) await compare('the checkpoint that this machine saw last', last);
   if (anchor === undefined) return;
   const { checkpoints, broken } = await readAnchor(anchor, checkpoint.origin);
   for (const key of broken)
     findings.tampered('anchor-damaged', `${anchor.url}: ${key} is not a checkpoint of this log`, { key });
   for (const seen of checkpoints) {
-    compare(`the anchor ${anchor.url}`, seen);
+    await compare(`the anchor ${anchor.url}`, seen);
     if (checkNote(seen.note, trusted).bad.length > 0)
       findings.tampered('anchor-damaged', `${anchor.url}: the signature of size ${seen.size} is wrong`);
   }

@@ -51,6 +51,31 @@ function dyingStore(store: Store, n: number, after: boolean): Store {
 }
 
 describe('seal', () => {
+  it('is not taken in by a sealer on the same machine that publishes while it reads, but by a real rollback', async () => {
+    const signer = newSigner();
+    const directory = archiveOf(3);
+    const store = folderStore(directory);
+    const lastSeen = openLastSeen(temporary());
+    await sealAll(store, { signer, lastSeen });
+    const old = readFileSync(join(directory, CHECKPOINT_KEY));
+    writeWindows(directory, 'one', 3, 6);
+    let overtaken = false;
+    const slow = {
+      ...lastSeen,
+      // the other one gets in between this one's reading of the log and its asking what was seen last
+      checkpoint: async (origin: string) => {
+        if (!overtaken) {
+          overtaken = true;
+          await sealAll(store, { signer, lastSeen });
+        }
+        return lastSeen.checkpoint(origin);
+      },
+    };
+    expect((await sealAll(store, { signer, lastSeen: slow }))?.checkpoint.size).toBe(7);
+    writeFileSync(join(directory, CHECKPOINT_KEY), old);
+    await expect(sealAll(store, { signer, lastSeen })).rejects.toThrow(TamperError);
+  });
+
   it('gives the same tree in one step and in many, over tile borders', async () => {
     const signer = newSigner();
     const inSteps = temporary();
