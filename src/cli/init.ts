@@ -161,7 +161,11 @@ async function askProvider(provider: string, name: string, question: Question): 
 
 /** A config with comments, which parses to these answers. */
 export function configText(answers: Answers): string {
-  const plain = (text: string) => stringify(text, { lineWidth: 0 }).trimEnd();
+  // YAML's block forms need lines of their own; JSON's quotes mean the same in YAML
+  const plain = (text: string) => {
+    const yaml = stringify(text, { lineWidth: 0 }).trimEnd();
+    return /[\r\n]/.test(yaml) || text !== text.trim() ? JSON.stringify(text) : yaml;
+  };
   const clusters = answers.clusters.map((cluster) =>
     Object.entries(cluster)
       .map(([key, text], i) => `  ${i === 0 ? '-' : ' '} ${key}: ${plain(text)}`)

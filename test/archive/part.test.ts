@@ -100,7 +100,7 @@ describe('a gzip part', () => {
   it.skipIf(!hasGzip)('is what the gzip of this machine calls good', async () => {
     const { stored } = await pack(lines, 'gzip', scratchOf(1 << 30));
     expect(spawnSync('gzip', ['-t'], { input: stored })).toMatchObject({ status: 0, stderr: Buffer.alloc(0) });
-    const back = spawnSync('zcat', [], { input: stored, maxBuffer: 1 << 26 }).stdout;
+    const back = spawnSync('gzip', ['-dc'], { input: stored, maxBuffer: 1 << 26 }).stdout;
     expect(back.equals(contentOf(lines))).toBe(true);
   });
 });
