@@ -164,7 +164,7 @@ async function tellStory({ out }: Cli<DemoOptions>, archive: string, { clouds }:
     `Somebody from ${facts.ip} was in prod-eu, shop and data between ${formatTime(facts.first)} and ${formatTime(facts.last)}:`,
   );
   await out.line(
-    `  ${facts.requests.length} requests: 401s, 403s, ${facts.secrets.length} secrets read, a privileged pod, exec, a binding to cluster-admin, a CronJob.`,
+    `  ${facts.requests.length} requests: 401s, 403s, ${facts.secrets.length} secrets read, a privileged pod, exec, a binding to cluster-admin, a CronJob (on GKE one fewer: access is no ConfigMap there).`,
   );
   await out.line('Plain lines, plain tools, one form for all clouds:');
   await out.line(`  zcat ${join(archive, 'events')}/*/date=2026-11-19/*.gz | grep -F '"${facts.ip}"' \\`);

@@ -24,7 +24,10 @@ const MANY_REJECTS = 100;
 /** A window that the source forgets within this time is committed whatever its rejects. */
 const FORGETS_SOON = 48 * 3_600_000;
 
-/** What could be seen at the end of a read: asked after it, so that nothing the read missed counts as held. */
+/**
+ * What could be seen at the end of a read: asked after it, or taken from an answer of at most LOOK_AGAIN before, of which retention is
+ * reckoned on. So nothing that the read missed counts as held.
+ */
 export async function look(context: ClusterContext): Promise<Seen> {
   const { source, asking, looked } = context;
   const ask = async (): Promise<Seen> => ({
