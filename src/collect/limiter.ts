@@ -35,7 +35,8 @@ export function createLimiter(
   sleep: Sleep = inRealTime,
 ): Limiter {
   let rate = perSecond;
-  let next = 0;
+  // nothing was used before the first call, and the clock may have begun with the process
+  let next = Number.NEGATIVE_INFINITY;
   let changed = now();
   const recover = (at: number) => {
     rate = Math.min(perSecond, rate + ((at - changed) / 1000) * RISE * perSecond);

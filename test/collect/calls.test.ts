@@ -58,6 +58,15 @@ describe('limiter', () => {
     expect(time.now()).toBeCloseTo(49 * 200);
   });
 
+  it('has its whole burst at once, however young the process is', async () => {
+    const time = fakeTime();
+    const limiter = createLimiter(5, 10, time.now, time.sleep);
+    for (let n = 0; n < 10; n++) await limiter.take(quiet);
+    expect(time.now()).toBe(0);
+    await limiter.take(quiet);
+    expect(time.now()).toBeCloseTo(200);
+  });
+
   it('falls when throttled, holds the pause that was asked for, and comes back', async () => {
     const time = fakeTime();
     const limiter = createLimiter(10, 1, time.now, time.sleep);
