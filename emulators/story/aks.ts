@@ -149,17 +149,20 @@ export interface AksDayRow {
   readonly line: string;
 }
 
-/** Names that belong to another cloud → those of this one. */
+/** Names that belong to another cloud → those of this one. They stand in URIs as well, behind an escaped `=`. */
 const NAMES: readonly (readonly [RegExp, string])[] = [
   [/arn:aws:sts::\d+:assumed-role\/[\w-]+\/([^"\\/ ]+)/g, '$1@acme.example'],
   [/arn:aws:iam::\d+:(?:role|user)\/(?:[\w-]+\/)*([\w.-]+)/g, '$1@acme.example'],
   [/\bip-\d+-(\d+)-(\d+)-(\d+)\.[a-z0-9-]+\.compute\.internal/g, 'aks-pool1-$1-vmss$2-$3'],
-  [/\baws-load-balancer-controller\b/g, 'ingress-appgw-controller'],
+  [/(?<=\b|%3D)aws-load-balancer-controller\b/g, 'ingress-appgw-controller'],
   [/\belbv2\.k8s\.aws\b/g, 'appgw.ingress.k8s.io'],
-  [/\baws-node\b/g, 'azure-cns'],
-  [/\bebs-csi-node\b/g, 'csi-azuredisk-node'],
+  [/(?<=\b|%3D)aws-node\b/g, 'azure-cns'],
+  [/\beks-metrics-aggregator\b/g, 'aks-metrics-aggregator'],
+  [/(?<=\b|%3D)ebs-csi-node\b/g, 'csi-azuredisk-node'],
   [/\bebs\.csi\.aws\.com\b/g, 'disk.csi.azure.com'],
   [/\d{12}\.dkr\.ecr\.([a-z0-9-]+)\.amazonaws\.com/g, 'acme.azurecr.io'],
+  [/"uid":"aws-iam-authenticator:[^"]*",/g, ''],
+  [/latest%2Fmeta-data%2Fiam%2Fsecurity-credentials%2F/g, 'metadata%2Fidentity%2Foauth2%2Ftoken'],
 ];
 
 /** What EKS's authenticator tells of a user, and nobody else. */

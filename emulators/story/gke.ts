@@ -53,6 +53,7 @@ const GRPC: Readonly<Record<number, number>> = {
 const UPGRADED = new Set(['exec', 'attach', 'portforward']);
 const READS = new Set(['get', 'list', 'watch']);
 const CREDENTIAL_ID = 'authentication.kubernetes.io/credential-id';
+const COMMAND = 'command.gke.io/command';
 
 const groupOf = (ref: NonNullable<Event['objectRef']>) => ref.apiGroup ?? 'core';
 
@@ -118,6 +119,12 @@ function operationOf(event: Event): Json {
   return { ...operation, first: true, last: true };
 }
 
+/** What an exec runs: the URI is not recorded, but its command is, as newer entries have it. Empty for others. */
+function commandOf({ objectRef, requestURI }: Event): string {
+  if (objectRef?.subresource !== 'exec') return '';
+  return new URLSearchParams(requestURI.split('?')[1]).getAll('command').join(' ');
+}
+
 /** Fraction digits of a MicroTime as proto3's JSON has them, or fewer: zeros at the end are left out. */
 const shortTime = (text: string) => text.replace(/\.?0+Z$/, 'Z');
 
@@ -141,7 +148,12 @@ export function logEntryOf(
   const [callerIp] = event.sourceIPs ?? [];
   const { username } = event.user ?? {};
   const impersonated = event.impersonatedUser?.username;
-  const labels = { ...event.annotations, ...(credential !== undefined && { [CREDENTIAL_ID]: credential }) };
+  const command = commandOf(event);
+  const labels = {
+    ...event.annotations,
+    ...(credential !== undefined && { [CREDENTIAL_ID]: credential }),
+    ...(command !== '' && { [COMMAND]: command }),
+  };
   return {
     insertId: event.auditID,
     ...(Object.keys(labels).length > 0 && { labels }),
@@ -194,9 +206,11 @@ const NAMES: readonly (readonly [RegExp, string])[] = [
   [/\baws-load-balancer-controller\b/g, 'gce-ingress-controller'],
   [/\belbv2\.k8s\.aws\b/g, 'ingress-gce'],
   [/\baws-node\b/g, 'anetd'],
+  [/\beks-metrics-aggregator\b/g, 'gke-metrics-aggregator'],
   [/\bebs-csi-node\b/g, 'pdcsi-node'],
   [/\bebs\.csi\.aws\.com\b/g, 'pd.csi.storage.gke.io'],
   [/\d{12}\.dkr\.ecr\.([a-z0-9-]+)\.amazonaws\.com/g, 'europe-docker.pkg.dev/acme-images'],
+  [/latest%2Fmeta-data%2Fiam%2Fsecurity-credentials%2F/g, 'computeMetadata%2Fv1%2Finstance%2Fservice-accounts%2F'],
 ];
 
 /** GKE records no bodies of these. */

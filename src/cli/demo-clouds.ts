@@ -3,7 +3,7 @@
 import { startCloudLoggingEmulator } from '../../emulators/cloud-logging/server.ts';
 import { startCloudWatchEmulator } from '../../emulators/cloudwatch/server.ts';
 import { startLogAnalyticsEmulator } from '../../emulators/log-analytics/server.ts';
-import { toAuditRow } from '../../emulators/story/aks.ts';
+import { dayOfAksRows } from '../../emulators/story/aks.ts';
 import { dayOfLogEntries } from '../../emulators/story/gke.ts';
 import { dayOfLogEvents, type StoryOptions, storySecrets } from '../../emulators/story/index.ts';
 
@@ -86,11 +86,7 @@ export async function startDemoClouds(day: DemoDay): Promise<DemoClouds> {
       { name: 'audit', workspace: WORKSPACE_ID, dedicated: true, categories: ['kube-audit'] },
     ]);
     const origin = { resource: RESOURCE, pod: 'kube-apiserver-6797f4455b-jdgtt' };
-    // what AWS calls a message is a row here: the same people, with the same delays
-    const rows = [...dayOfLogEvents({ ...options, late: 0.002, lateUpTo: LATE })].map((event) => ({
-      columns: toAuditRow(event.message, origin),
-      ingested: event.ingestionTime,
-    }));
+    const rows = [...dayOfAksRows({ ...options, origin, late: 0.002, lateUpTo: LATE })];
     azure.putRows(WORKSPACE, 'AKSAudit', rows);
     const config = `{name: ${name}, provider: aks, workspace: ${WORKSPACE}, resource: ${RESOURCE}, callsPerSecond: 100, ${common(azure.url)}}`;
     return { name, where: 'AKS, Log Analytics', sent: rows.length, config, story: options };

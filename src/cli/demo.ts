@@ -1,11 +1,13 @@
 // `auditkeep demo`: a believable day on three clouds, served over their real protocols, and real kube-apiserver lines, into a local archive.
 
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { writeKubeLogs } from '../../emulators/story/fixture.ts';
 import { intruderFacts } from '../../emulators/story/index.ts';
+import type { Manifest } from '../archive/manifest.ts';
 import { openStore } from '../archive/store/open.ts';
 import { withRetries } from '../archive/store/retrying.ts';
 import { createClock } from '../collect/clock.ts';
@@ -59,8 +61,9 @@ export async function demo(cli: Cli<DemoOptions>): Promise<number> {
   const archive = resolve(options.archive ?? 'demo-archive');
   const configFile = `${archive}.yaml`;
   const log = await cli.openLog();
-  const logs = await mkdtemp(join(tmpdir(), 'auditkeep-demo-'));
   let now = RUNS[0]!.at;
+  await refuseUsed(archive, configFile);
+  const logs = await mkdtemp(join(tmpdir(), 'auditkeep-demo-'));
   await out.line(
     'EKS, AKS and GKE clusters are emulated on loopback (the real protocols, read through the real SDKs),',
   );
@@ -119,10 +122,7 @@ export async function demo(cli: Cli<DemoOptions>): Promise<number> {
       const counts = kept.counts.get(name)!;
       const accounted = counts.written + counts.duplicate + counts.dropped + counts.rejected;
       missing += Math.abs(total - accounted);
-      await out.line(
-        `  ${name.padEnd(8)} ${n(total)} sent = ${n(counts.written)} in the archive + ${n(counts.duplicate)} identical copies + ${n(counts.rejected)} cut by the source (${n(counts.salvaged)} of them saved as Metadata)` +
-          (counts.skipped > 0 ? `; ${n(counts.skipped)} lines of other logs skipped` : ''),
-      );
+      await out.line(`  ${name.padEnd(8)} ${n(total)} sent = ${whereabouts(counts)}`);
     }
     await out.line(
       missing === 0
@@ -146,9 +146,25 @@ export async function demo(cli: Cli<DemoOptions>): Promise<number> {
   }
 }
 
+/** Clusters of an earlier demo have the same names, but their ledger is further than this one's clock. */
+async function refuseUsed(archive: string, configFile: string): Promise<void> {
+  const [found] = existsSync(archive) ? await readdir(archive) : [];
+  if (found === undefined) return;
+  throw new ConfigError(`${archive} is not empty`, {
+    hint: `an earlier demo? "auditkeep status --config ${configFile}" shows it; remove it, or choose another folder with --archive`,
+  });
+}
+
+function whereabouts({ written, duplicate, rejected, salvaged, skipped }: Manifest['counts']): string {
+  const parts = [`${n(written)} in the archive`];
+  if (duplicate > 0) parts.push(`${n(duplicate)} identical copies`);
+  if (rejected > 0) parts.push(`${n(rejected)} cut by the source (${n(salvaged)} of them saved as Metadata)`);
+  return parts.join(' + ') + (skipped > 0 ? `; ${n(skipped)} lines of other logs skipped` : '');
+}
+
 function runLine(summary: ClusterSummary): string {
   const parts = [
-    `${summary.cluster.padEnd(8)} ${n(summary.committed)} committed (windows and rechecks), ${n(summary.written)} events`,
+    `${summary.cluster.padEnd(8)} ${n(summary.committed)} committed (windows and rechecks), ${n(summary.written)} event${summary.written === 1 ? '' : 's'}`,
   ];
   if (summary.duplicate > 0) parts.push(`${n(summary.duplicate)} copies dropped`);
   if (summary.late > 0) parts.push(`${n(summary.late)} that came late`);
@@ -164,7 +180,7 @@ async function tellStory({ out }: Cli<DemoOptions>, archive: string, { clouds }:
     `Somebody from ${facts.ip} was in prod-eu, shop and data between ${formatTime(facts.first)} and ${formatTime(facts.last)}:`,
   );
   await out.line(
-    `  ${facts.requests.length} requests: 401s, 403s, ${facts.secrets.length} secrets read, a privileged pod, exec, a binding to cluster-admin, a CronJob (on GKE one fewer: access is no ConfigMap there).`,
+    `  ${facts.requests.length} requests: 401s, 403s, ${facts.secrets.length} secrets read, a privileged pod, exec, a binding to cluster-admin, a CronJob (on AKS and GKE one fewer: who may enter is no ConfigMap there).`,
   );
   await out.line('Plain lines, plain tools, one form for all clouds:');
   await out.line(`  zcat ${join(archive, 'events')}/*/date=2026-11-19/*.gz | grep -F '"${facts.ip}"' \\`);

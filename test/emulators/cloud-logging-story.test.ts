@@ -12,6 +12,7 @@ const EKS = { ...STORY, cluster: { name: CLUSTER.cluster, account: '111122223333
 
 interface Entry {
   readonly insertId: string;
+  readonly labels: Readonly<Record<string, string>>;
   readonly logName: string;
   readonly operation: { readonly first?: boolean; readonly last?: boolean };
   readonly protoPayload: {
@@ -49,7 +50,7 @@ describe('the story in LogEntries', () => {
     expect([...seen].filter((id) => !known.has(id))).toEqual([]);
   });
   it('speaks of no other cloud', () => {
-    expect(JSON.stringify(entries)).not.toMatch(/\baws\b|amazonaws|compute\.internal|arn:/);
+    expect(JSON.stringify(entries)).not.toMatch(/\baws\b|eks-|amazonaws|compute\.internal|arn:/);
     const people = new Set(entries.map((e) => e.protoPayload.authenticationInfo.principalEmail));
     for (const name of ['alice', 'bob', 'auditor']) expect(people).toContain(`${name}@acme.example`);
   });
@@ -60,6 +61,11 @@ describe('the story in LogEntries', () => {
       if (!/\/(secrets|configmaps|leases)(\/|$)/.test(protoPayload.resourceName)) continue;
       expect([protoPayload.request, protoPayload.response]).toEqual([undefined, undefined]);
     }
+  });
+  it('tells what an exec ran, in a label, since there is no URI', () => {
+    const execs = entries.filter((e) => e.protoPayload.methodName.includes('.pods.exec.'));
+    expect(execs.map((e) => e.labels['command.gke.io/command'])).toContain('chroot /host sh');
+    expect(entries.filter((e) => 'command.gke.io/command' in (e.labels ?? {}))).toEqual(execs);
   });
   it('has two entries with one insertId for a long request', () => {
     const watches = Map.groupBy(
