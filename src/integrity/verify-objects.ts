@@ -150,7 +150,8 @@ async function* listOutsideLog(store: Store): AsyncGenerator<ObjectInfo> {
     ['log0', undefined],
   ] as const)
     for await (const object of store.list('', after)) {
-      if (end !== undefined && object.key.startsWith(end)) break;
+      // also where the folder is missing: an archive that was never sealed has no log/
+      if (end !== undefined && object.key >= end) break;
       yield object;
     }
 }

@@ -130,6 +130,16 @@ describe('verify', () => {
     expect(report.stdout).toContain('TAMPERED');
   });
 
+  it('of an archive that was never sealed can’t tell, but accuses nobody', async () => {
+    const copy = join(folder, 'unsealed');
+    cpSync(archive, copy, { recursive: true });
+    rmSync(join(copy, 'log'), { recursive: true });
+    expect(filesOf(copy).some((file) => file.startsWith('policies/'))).toBe(true);
+    const { findings, objects } = await verifyFolder(copy, { now: NOW, mode: 'normal' });
+    expect(findings.map(({ code }) => code)).toEqual(['no-checkpoint']);
+    expect(objects.listed).toBeGreaterThan(manifests().length);
+  });
+
   it('that is stopped goes on where it was', async () => {
     const copy = join(folder, 'stopped');
     cpSync(archive, copy, { recursive: true });
