@@ -59,8 +59,11 @@ export interface Page {
 
 /** What became of one record. Reasons are stable kebab-case words; they are counted in the manifest. */
 export type Decoded =
-  /** `line`: the Event as one line of JSON without line end; the very content where the provider hands out Events. If it is cut, the core salvages what it can from it. */
-  | { readonly event: Buffer; readonly scan?: ScanResult }
+  /**
+   * `event`: the Event as one line of JSON without line end; the very content where the provider hands out Events. If it is cut, the core salvages what it can from it.
+   * `omitted`: names of bodies that the source had left out, as its annotation `auditkeep/omitted` lists them; absent where there are none.
+   */
+  | { readonly event: Buffer; readonly scan?: ScanResult; readonly omitted?: readonly string[] }
   /** Not an audit event of this cluster. */
   | { readonly skip: string }
   /** Should have been an audit event of this cluster, but can't be read. */

@@ -76,7 +76,7 @@ export function decodeAuditRow(row: Row, raw: RawColumn): Decoded {
     if (typeof value === 'string' && (value !== '' || evenEmpty)) members.push([field, JSON.stringify(value)]);
   };
   const own: [string, string][] = [];
-  const omitted: string[] = [];
+  const omitted: Field[] = [];
   const addBody = (field: Field, name: string) => {
     const found = dynamic(row, name, raw);
     if (found === TOO_BIG || found === `"${TOO_BIG}"`) omitted.push(field);
@@ -117,5 +117,5 @@ export function decodeAuditRow(row: Row, raw: RawColumn): Decoded {
     }
     if (end !== event.length - 1) return { reject: 'bad-column' };
   }
-  return { event, scan };
+  return omitted.length > 0 ? { event, scan, omitted } : { event, scan };
 }

@@ -99,6 +99,8 @@ export const manifestSchema = z.strictObject({
   undecided: counts.optional(),
   /** Events for which this rule asks more than the source recorded. */
   unattained: counts.optional(),
+  /** Written events whose body the source had left out, by body: `requestObject`, `responseObject`. */
+  omitted: counts.optional(),
   /** Events in which `redact` changed something. */
   redacted: count.optional(),
   byLevel: counts,

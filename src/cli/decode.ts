@@ -20,6 +20,8 @@ export interface DecodeSummary {
   rejectedByReason: Record<string, number>;
   /** Events whose bodies the guard took away. */
   redacted: number;
+  /** Bodies that the source had left out. */
+  omitted: Record<string, number>;
 }
 
 /** Exit code 0 if every record was decoded or skipped, 3 if some were rejected, 1 if the input can't be read. */
@@ -36,6 +38,7 @@ export const decode: Run<{ secrets: 'redact' | 'keep' }, readonly string[]> = as
     skippedByReason: {},
     rejectedByReason: {},
     redacted: 0,
+    omitted: {},
   };
   const quiet = cli.options.output === 'json';
   const lines = batch(cli.out.write);
@@ -86,6 +89,7 @@ function decodeOne(
     return undefined;
   }
   counts.written++;
+  for (const body of ('event' in decoded && decoded.omitted) || []) add(counts.omitted, body);
   if (secrets === 'keep') return event.line;
   const checked = guard(event);
   if (checked.lowered) counts.redacted++;
@@ -126,6 +130,8 @@ function inWords(counts: DecodeSummary): string {
       .join(', ');
   const parts = [`${formatCount(counts.received)} records: ${formatCount(counts.written)} events`];
   if (counts.redacted > 0) parts.push(`${formatCount(counts.redacted)} of them without their secret bodies`);
+  const omitted = reasons(counts.omitted);
+  if (omitted !== '') parts.push(`bodies that the source had left out (${omitted})`);
   if (counts.skipped > 0) parts.push(`${formatCount(counts.skipped)} skipped (${reasons(counts.skippedByReason)})`);
   if (counts.rejected > 0) parts.push(`${formatCount(counts.rejected)} rejected (${reasons(counts.rejectedByReason)})`);
   return parts.join(', ');

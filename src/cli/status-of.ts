@@ -56,6 +56,8 @@ export interface ClusterStatus {
     readonly rejected: number;
   }[];
   readonly rejectedByReason: Readonly<Record<string, number>>;
+  /** Bodies of events that the source had left out. */
+  readonly omitted: Readonly<Record<string, number>>;
   /** What the last window's read could see. */
   readonly logging: 'on' | 'off' | 'unknown';
   readonly notes: readonly string[];
@@ -94,7 +96,8 @@ export function statusOf(cluster: string, input: StatusInput): ClusterStatus {
     silentSeconds: quiet / 1000,
     expired: spansOf(windows, (m) => m.coverage === 'expired' || m.coverage === 'partly-expired').map(spanText),
     days: daysOf(input.manifests),
-    rejectedByReason: rejectsOf(input.manifests),
+    rejectedByReason: totals(input.manifests, (m) => m.rejectedByReason),
+    omitted: totals(input.manifests, (m) => m.omitted ?? {}),
     logging: last?.visible.logging ?? 'unknown',
     notes: last?.visible.notes ?? [],
   };
@@ -131,11 +134,13 @@ function daysOf(manifests: readonly Manifest[]): ClusterStatus['days'] {
   return [...days].sort(([a], [b]) => (a < b ? -1 : 1)).map(([date, day]) => ({ date, ...day }));
 }
 
-function rejectsOf(manifests: readonly Manifest[]): Record<string, number> {
-  const reasons: Record<string, number> = {};
-  for (const m of manifests)
-    for (const [reason, n] of Object.entries(m.rejectedByReason)) reasons[reason] = (reasons[reason] ?? 0) + n;
-  return reasons;
+function totals(
+  manifests: readonly Manifest[],
+  of: (m: Manifest) => Readonly<Record<string, number>>,
+): Record<string, number> {
+  const sums: Record<string, number> = {};
+  for (const m of manifests) for (const [what, n] of Object.entries(of(m))) sums[what] = (sums[what] ?? 0) + n;
+  return sums;
 }
 
 const spanText = (span: Span): SpanText => ({ from: formatTime(span.from), to: formatTime(span.to) });

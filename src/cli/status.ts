@@ -147,8 +147,15 @@ function detailsOf(one: ClusterStatus): string[] {
     say(`and ${one.silent.length - silent.length} earlier silent spans since ${one.since}`);
   for (const gone of one.expired)
     say(`expired ${span(gone)}: when it was read, the source held some or all of it no longer`);
-  const reasons = Object.entries(one.rejectedByReason).map(([reason, n]) => `${reason} ${formatCount(n)}`);
-  if (reasons.length > 0) say(`rejected since ${one.since}: ${reasons.join(', ')}; they are kept under rejects/`);
+  const inWords = (sums: Readonly<Record<string, number>>) =>
+    Object.entries(sums)
+      .map(([what, n]) => `${what} ${formatCount(n)}`)
+      .join(', ');
+  const reasons = inWords(one.rejectedByReason);
+  if (reasons !== '') say(`rejected since ${one.since}: ${reasons}; they are kept under rejects/`);
+  const bodies = inWords(one.omitted);
+  if (bodies !== '')
+    say(`bodies that the source had left out since ${one.since}: ${bodies}; events say so in auditkeep/omitted`);
   for (const note of one.notes) say(note);
   if (one.due > 0) say(`${formatCount(one.due)} windows are due for the next run`);
   return lines;

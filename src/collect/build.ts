@@ -41,6 +41,7 @@ export type Built = Pick<
   | 'lowered'
   | 'undecided'
   | 'unattained'
+  | 'omitted'
   | 'redacted'
   | 'raw'
   | 'byLevel'
@@ -118,6 +119,7 @@ export function createBuilder(cluster: string, name: string, deps: BuildDeps): B
   const lowered: Counter = new Map();
   const undecided: Counter = new Map();
   const unattained: Counter = new Map();
+  const omitted: Counter = new Map();
   let redacted = 0;
   const byLevel: Counter = new Map();
   const byStage: Counter = new Map();
@@ -288,6 +290,7 @@ export function createBuilder(cluster: string, name: string, deps: BuildDeps): B
         written = again(written, deps.redact(written));
         if (!written.line.equals(before)) redacted++;
       }
+      if (decoded.omitted !== undefined) for (const body of decoded.omitted) count(omitted, body);
       counts.written++;
       write(written, written.line === record.content ? leaf : leafHash(written.line));
       if (deps.keepRaw) writeRaw(record, written.date);
@@ -331,6 +334,7 @@ export function createBuilder(cluster: string, name: string, deps: BuildDeps): B
         lowered: sorted(lowered),
         ...(undecided.size > 0 && { undecided: sorted(undecided) }),
         ...(unattained.size > 0 && { unattained: sorted(unattained) }),
+        ...(omitted.size > 0 && { omitted: sorted(omitted) }),
         ...(deps.redact !== undefined && { redacted }),
         byLevel: sorted(byLevel),
         byStage: sorted(byStage),

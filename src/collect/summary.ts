@@ -22,6 +22,8 @@ export interface ClusterSummary {
   readonly duplicate: number;
   readonly skipped: number;
   readonly rejected: number;
+  /** Bodies of written events that the source had left out. */
+  readonly omitted: number;
   /** Late events that rechecks found. */
   readonly late: number;
   /** Bytes written to the archive, compressed. */
@@ -70,6 +72,7 @@ export function summarize(
     duplicate: total((m) => m.counts.duplicate),
     skipped: total((m) => m.counts.skipped),
     rejected: total((m) => m.counts.rejected),
+    omitted: total((m) => Object.values(m.omitted ?? {}).reduce((sum, n) => sum + n, 0)),
     late: total((m) => (m.kind === 'recheck' ? m.counts.received : 0)),
     bytes: total((m) => partsOf(m).reduce((sum, part) => sum + part.bytes, 0)),
     ...(reach?.collectedUntil !== undefined && { collectedUntil: formatTime(reach.collectedUntil) }),

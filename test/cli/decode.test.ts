@@ -67,6 +67,26 @@ describe('decode', () => {
     expect(code).toBe(3);
   });
 
+  it('tells of bodies that the cloud left out', async () => {
+    const row = {
+      AuditId: 'a',
+      Level: 'RequestResponse',
+      Stage: 'ResponseComplete',
+      RequestUri: '/api/v1/pods',
+      Verb: 'list',
+      User: '{"username":"kim"}',
+      ResponseObject: 'skipped-too-big-size-object',
+      RequestReceivedTime: '2026-06-22T10:00:00.0000000Z',
+      StageReceivedTime: '2026-06-22T10:00:00.0000000Z',
+    };
+    const path = file('too-big', `${JSON.stringify(row)}\n`);
+    const { stdout, stderr } = await runCli(['decode', 'aks', path]);
+    expect(JSON.parse(stdout)).toMatchObject({ annotations: { 'auditkeep/omitted': 'responseObject' } });
+    expect(stderr).toBe('1 records: 1 events, bodies that the source had left out (responseObject 1)\n');
+    const counted = await runCli(['decode', 'aks', path, '-o', 'json']);
+    expect(JSON.parse(counted.stdout)).toMatchObject({ omitted: { responseObject: 1 } });
+  });
+
   it('takes secrets away, unless it is told to keep them', async () => {
     const path = file('secret', `${secret}\n`);
     const redacted = await runCli(['decode', 'kube', path]);

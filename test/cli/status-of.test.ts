@@ -35,6 +35,7 @@ function input(marks: string, over: Partial<StatusInput> = {}): StatusInput {
         skipped: 0,
       },
       rejectedByReason: n > 0 ? { 'not-json': 1, truncated: 1 } : {},
+      ...(n > 0 && { omitted: { responseObject: 2 } }),
       parts: n > 0 ? [{ bytes: 100 }] : [],
       rejects: n > 0 ? [{ bytes: 10 }] : [],
       visible: { sources: [], logging: 'on', notes: ['a note'], holdsBecause: 'created' },
@@ -139,5 +140,6 @@ it('volumes and rejects are summed by day of arrival', () => {
     { date: '2026-06-21', events: 6, bytes: 110, rejected: 2 },
   ]);
   expect(status.rejectedByReason).toEqual({ 'not-json': 25, truncated: 25 });
+  expect(status.omitted).toEqual({ responseObject: 50 });
   expect(status).toMatchObject({ logging: 'on', notes: ['a note'] });
 });

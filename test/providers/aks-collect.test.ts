@@ -123,6 +123,34 @@ describe('collecting from Log Analytics', () => {
     }
   });
 
+  it('counts the bodies that Azure left out, in manifest and summary', async () => {
+    const emulator = await startEmulator(T, {}, ['AKSAudit']);
+    try {
+      const { store } = temporaryArchive();
+      const events = [...generateDay(STORY)].filter(({ line }) => line.includes('"responseObject":{')).slice(0, 5);
+      const rows = events.map(({ line, time }, i) => {
+        const padded = (name: string) => `"${name}":{"x":"${'y'.repeat(40_000)}",`;
+        let text = line.toString();
+        if (i > 0) text = text.replace('"responseObject":{', padded('responseObject'));
+        if (i > 2) text = text.replace('"requestObject":{', padded('requestObject'));
+        return { columns: toAuditRow(text, ORIGIN), ingested: time };
+      });
+      const tooBig = (name: 'RequestObject' | 'ResponseObject') =>
+        rows.filter(({ columns }) => columns[name]?.includes('skipped-too-big-size-object')).length;
+      expect([tooBig('RequestObject') > 0, tooBig('ResponseObject')]).toEqual([true, 4]);
+      emulator.putRows(WORKSPACE, 'AKSAudit', rows);
+      const summary = await run(emulator, store, T + 7 * HOUR, 'AKSAudit');
+      expect(summary).toMatchObject({ written: 5, omitted: 4 + tooBig('RequestObject'), errors: [] });
+      const { manifests, problems } = await checkArchive(store);
+      expect(problems).toEqual([]);
+      const sum = (body: string) => manifests.reduce((total, { omitted }) => total + (omitted?.[body] ?? 0), 0);
+      expect([sum('requestObject'), sum('responseObject')]).toEqual([tooBig('RequestObject'), 4]);
+      expect(manifests.some((m) => m.counts.received === 0 && !('omitted' in m))).toBe(true);
+    } finally {
+      await emulator.close();
+    }
+  });
+
   it('a log_s that was cut is a reject, and what it still tells is in the archive', async () => {
     const table: Table = 'AzureDiagnostics';
     const emulator = await startEmulator(T, {}, [table]);

@@ -244,6 +244,10 @@ describe('columns of AKSAudit', () => {
       Annotations: '',
     });
     expect(both['annotations']).toEqual({ 'auditkeep/omitted': 'requestObject,responseObject' });
+    expect(decode({ ...ROW, ResponseObject: 'skipped-too-big-size-object' })).toMatchObject({
+      omitted: ['responseObject'],
+    });
+    expect(decode(ROW)).not.toHaveProperty('omitted');
   });
 
   it('takes dynamic columns as objects as well', () => {
