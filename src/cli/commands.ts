@@ -99,6 +99,22 @@ export function commands(registry: Registry): readonly (CommandSpec | GroupSpec)
       load: async () => (await import('./init.ts')).init,
     },
     {
+      name: 'check',
+      summary: 'config, credentials, permissions, audit logging, archive, lock: says what to fix',
+      description:
+        'Looks at everything that collect will need, and says what to do about what is wrong: the archive (answers, can create an object only once, ' +
+        'encryption, Object Lock), the signing key, and each cluster (credentials, permission to read, audit logging, retention, newest event, clocks). ' +
+        'Writes nothing but a probe in the archive, .probe/create-only in a bucket, and removes it where it may. Exits 1 if something fails, 0 with warnings.',
+      options: [cluster],
+      formats: ['text', 'json'],
+      examples: [
+        ['auditkeep check', 'before the first collect, and whenever something is odd'],
+        ['auditkeep check --cluster "prod-*"', 'the archive, and some clusters'],
+        [`auditkeep check -o json | jq -c '.name as $n | .points[] | select(.state=="fail") | [$n,.message,.fix]'`, ''],
+      ],
+      load: async () => (await import('./check.ts')).check,
+    },
+    {
       name: 'collect',
       summary: "collect everything that is closed and not in the ledger: cron's command",
       description:

@@ -4,8 +4,8 @@ import { AuditkeepError } from '../errors.ts';
 import type { Log } from '../log.ts';
 import { formatDuration, formatTime } from '../time.ts';
 
-const WARN = 5 * 60_000;
-const FAIL = 60 * 60_000;
+/** How far the host's clock may be from a server's before that is told, and before nothing is committed. Milliseconds. */
+export const SKEW = { warn: 5 * 60_000, fail: 60 * 60_000 };
 
 export interface Clock {
   /** The time that plans are made for: the host's, or that of --as-of. */
@@ -27,9 +27,9 @@ export function createClock(now: () => number, asOf: number | undefined, log: Lo
   let warned = false;
   function observe(who: string, date: number): void {
     const skew = now() - date;
-    if (Math.abs(skew) <= WARN) return;
+    if (Math.abs(skew) <= SKEW.warn) return;
     const text = `this host's clock is ${formatDuration(Math.abs(skew))} ${skew > 0 ? 'ahead of' : 'behind'} ${who}, which says ${formatTime(date)}`;
-    if (Math.abs(skew) > FAIL)
+    if (Math.abs(skew) > SKEW.fail)
       wrong = new AuditkeepError(`${text}; nothing more is committed`, {
         hint: 'windows are cut by the clock, so a wrong one could close them too early: set the clock (NTP) and run again',
       });

@@ -17,11 +17,15 @@ export interface RetryDeps {
   readonly signal: AbortSignal;
   /** How to wait; in real time when absent. */
   readonly sleep?: Sleep | undefined;
+  /** When a call is given up, for who can't wait as long as a collector: faults in a row, and milliseconds of throttling. */
+  readonly patience?: { readonly faults: number; readonly throttling: number };
 }
+
+const PATIENT: NonNullable<RetryDeps['patience']> = { faults: MOST_FAULTS, throttling: LONGEST_THROTTLING };
 
 /** Calls until it succeeds, a fault stays, or an error says that someone else must act. `what` names the call in the log. */
 export async function callProvider<T>(what: string, call: () => Promise<T>, deps: RetryDeps): Promise<T> {
-  const { sleep = inRealTime } = deps;
+  const { sleep = inRealTime, patience = PATIENT } = deps;
   let faults = 0;
   let throttlings = 0;
   const begin = performance.now();
@@ -33,12 +37,12 @@ export async function callProvider<T>(what: string, call: () => Promise<T>, deps
       deps.signal.throwIfAborted();
       let pause: number;
       if (error instanceof ThrottledError) {
-        if (performance.now() - begin > LONGEST_THROTTLING) throw error;
+        if (performance.now() - begin > patience.throttling) throw error;
         pause = error.retryAfter ?? backoff(throttlings++);
         deps.limiter.throttled(pause);
         deps.log.debug({ what, rate: deps.limiter.rate }, 'throttled by the service; slowing down');
       } else if (error instanceof TransientError) {
-        if (++faults >= MOST_FAULTS) throw error;
+        if (++faults >= patience.faults) throw error;
         pause = backoff(faults);
         deps.log.warn(
           { what, attempt: faults, error: error.message },
