@@ -1,4 +1,4 @@
-// What can still be read for certain of a record that was cut or can't be decoded, without letting body text through.
+// What can still be read for certain of an Event that was cut, without letting body text through.
 
 import { isUtf8 } from 'node:buffer';
 import { type Field, FIELDS, type Level, LEVELS, scanEvent } from './event.ts';
@@ -13,9 +13,10 @@ export const INFERRED = 'auditkeep/inferred';
 /** Annotations with this prefix are auditkeep's own. */
 const OWN = 'auditkeep/';
 /** Holds what a webhook changed in the body; the API server records it from level Request on. */
-const PATCH = 'patch.webhook.admission.k8s.io/';
+export const PATCH = 'patch.webhook.admission.k8s.io/';
 const BODIES: ReadonlySet<Field> = new Set<Field>(['requestObject', 'responseObject']);
-const METADATA: ReadonlySet<string> = new Set<string>(FIELDS.filter((field) => !BODIES.has(field)));
+/** Names of the members that an Event has at every level. */
+export const METADATA: ReadonlySet<string> = new Set<string>(FIELDS.filter((field) => !BODIES.has(field)));
 const REQUIRED: readonly Field[] = ['level', 'auditID', 'stage', 'requestURI', 'verb', 'user'];
 const DERIVED: readonly Field[] = ['requestReceivedTimestamp', 'stageTimestamp'];
 
@@ -107,65 +108,4 @@ function annotationsOf(raw: string): string[] | undefined {
     return 0;
   });
   return end < 0 ? undefined : entries;
-}
-
-/** The most that is kept of a record in rejects/, bytes. */
-const MOST = 4096;
-/** The most that is kept of a line in the API server's legacy text format, bytes. */
-const MOST_TEXT = 256;
-
-/** `I0622 10:00:00.000000       1 controller.go:616]`: severity, time, thread and source line of a klog message. */
-const KLOG_HEADER = /^[IWEF]\d{4} \d\d:\d\d:\d\d\.\d{6} +\d+ [\w./-]{1,100}:\d+\]/;
-/** `2026-06-22T10:00:00.000000000Z AUDIT: id="…"`: written with --audit-log-format=legacy. */
-const LEGACY = /^\d{4}-\d\d-\d\dT[\d:.]+(?:Z|[+-]\d\d:\d\d) AUDIT: id="/;
-
-/**
- * What rejects/ keeps of a record that can't be decoded, and so can't be redacted. At most 4 KiB, never part of a body.
- *
- * - A JSON object: up to the end of its last member before the first that is no metadata of an Event. So it ends before
- *   requestObject and responseObject, before any name that an Event doesn't have (a Secret's `data`), before the first patch of a webhook among the annotations,
- *   and before what is cut or malformed.
- * - A line of the API server's legacy text format, which never holds bodies: its first 256 bytes.
- * - A klog line: its header. The message is free text and may hold anything.
- * - Anything else is dropped whole: it may be the rest of a record that was split inside a body.
- */
-export function cutPrefix(content: Buffer): Buffer {
-  const start = skipSpace(content, 0, content.length);
-  if (content[start] === 0x7b)
-    return content.subarray(0, characterEnd(content, Math.min(metadataEnd(content, start), MOST)));
-  const head = content.toString('latin1', 0, MOST_TEXT);
-  if (LEGACY.test(head)) return content.subarray(0, characterEnd(content, Math.min(content.length, MOST_TEXT)));
-  const header = KLOG_HEADER.exec(head);
-  return content.subarray(0, header === null ? 0 : header[0].length);
-}
-
-/** Position behind the last member that may be kept. */
-function metadataEnd(content: Buffer, start: number): number {
-  let end = start + 1;
-  walkObject(content, start, content.length, (nameFrom, nameTo, from, to) => {
-    const name = nameAt(content, nameFrom, nameTo);
-    if (!METADATA.has(name)) return STOP;
-    const keep = name === 'annotations' ? unpatchedEnd(content, from, to) : to;
-    end = keep;
-    return keep < to ? STOP : 0;
-  });
-  return end;
-}
-
-/** Position behind the last annotation before the first patch of a webhook; behind the whole map if there is none in it. */
-function unpatchedEnd(content: Buffer, from: number, to: number): number {
-  let end = from;
-  const result = walkObject(content, from, to, (nameFrom, nameTo, _valueFrom, valueTo) => {
-    if (nameAt(content, nameFrom, nameTo).startsWith(PATCH)) return STOP;
-    end = valueTo;
-    return 0;
-  });
-  return result === to ? to : end;
-}
-
-/** The last position at or before `end` that doesn't split a character. */
-function characterEnd(content: Buffer, end: number): number {
-  let at = end;
-  while (at > 0 && at > end - 4 && at < content.length && (content[at]! & 0xc0) === 0x80) at--;
-  return at;
 }

@@ -14,7 +14,8 @@ import { type AuditEvent, fieldBytes, scanEvent } from '../event.ts';
 import type { ApplyPolicy } from '../policy/apply.ts';
 import type { Redactor } from '../policy/redact.ts';
 import type { Decoded, ProviderRecord } from '../provider.ts';
-import { cutPrefix, salvage } from '../salvage.ts';
+import { cutPrefix } from '../reject-prefix.ts';
+import { salvage } from '../salvage.ts';
 
 export interface BuildDeps {
   readonly store: Store;
