@@ -96,8 +96,12 @@ export interface Horizon {
  * (the log doesn't exist, with the fix in `hint`).
  */
 export interface Source {
-  /** Quota that calls of this source use up: sources with an equal key share one limiter. `perSecond` is the allowed rate. */
-  quota(): Promise<{ readonly key: string; readonly perSecond: number }>;
+  /**
+   * Quota that calls of this source use up: sources with an equal key share one limiter. `perSecond` is the rate to keep to, `burst` the
+   * calls that may go out at once after a delay of our own (default: most of a second's): what both make of the service's own period
+   * must be allowed in it.
+   */
+  quota(): Promise<{ readonly key: string; readonly perSecond: number; readonly burst?: number }>;
   /** How long after the end of a window it may be read, milliseconds. */
   readonly settle: number;
   /** Lateness of a first read and of a recheck, milliseconds, and the most that makes sense. */
@@ -120,8 +124,16 @@ export interface Source {
   horizon(signal: AbortSignal): Promise<Horizon>;
   /** What can be seen now. What can't be asked is `unknown`, never an error. */
   visible(signal: AbortSignal): Promise<Visible>;
-  /** One page of a query; `token` is what the page before gave as `next`. */
-  fetchPage(query: Query, token: string | undefined, signal: AbortSignal): Promise<Page>;
+  /**
+   * One page of a query; `token` is what the page before gave as `next`. May call `onNext` with the page's own `next` as soon as it
+   * is known, so that the core can ask for that page while this one is still being decoded; a wrong guess only costs a call.
+   */
+  fetchPage(
+    query: Query,
+    token: string | undefined,
+    signal: AbortSignal,
+    onNext?: (next: string) => void,
+  ): Promise<Page>;
   close(): Promise<void>;
 }
 
@@ -132,6 +144,11 @@ export interface SourceDeps {
   now(): number;
   /** To be called with the Date header of each answer, milliseconds since the epoch (rule 13). */
   onServerDate(date: number): void;
+  /**
+   * Waits for a slot of the source's `quota()`; rejects when the signal aborts. To be called before each call that uses up that quota
+   * beside the one of `fetchPage`, which has its slot already (rule 12). Absent where nothing reads pages.
+   */
+  takeSlot?(signal: AbortSignal): Promise<void>;
 }
 
 /** What every cluster has, whatever the provider. */

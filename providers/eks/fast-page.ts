@@ -2,6 +2,7 @@
 
 import { endianness } from 'node:os';
 import type { ProviderRecord } from '../../src/provider.ts';
+import { takeMemory } from './page-memory.ts';
 import { PAGE_WASM } from './page-wasm.ts';
 
 // Layout of the memory; page.as has the same figures.
@@ -29,6 +30,8 @@ interface Exports {
 /** The events of an answer, and where their array ends in it. */
 export interface FastEvents {
   readonly records: ProviderRecord[];
+  /** What the records' contents lie in; from takeMemory. */
+  readonly memory: Buffer;
   readonly end: number;
 }
 
@@ -53,7 +56,8 @@ function prepare({ memory, events }: Exports): ReadEvents {
     const end = events(from, OUTPUT);
     if (end === 0) return undefined;
     const count = view[0]!;
-    const messages = Buffer.from(bytes.subarray(OUTPUT, OUTPUT + view[1]!));
+    const messages = takeMemory(view[1]!);
+    messages.set(bytes.subarray(OUTPUT, OUTPUT + view[1]!));
     const records: ProviderRecord[] = [];
     let begin = 0;
     for (let i = 0; i < count; i++) {
@@ -78,7 +82,7 @@ function prepare({ memory, events }: Exports): ReadEvents {
       });
       begin = to;
     }
-    return { records, end };
+    return { records, memory: messages, end };
   };
 }
 

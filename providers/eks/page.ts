@@ -9,6 +9,8 @@ import { unescapeInPlace } from './unescape.ts';
 export interface ParsedPage {
   readonly records: ProviderRecord[];
   readonly next?: string;
+  /** What the records' contents lie in. */
+  readonly memory: Buffer;
 }
 
 const NAMES = ['eventId', 'ingestionTime', 'logStreamName', 'message', 'timestamp'] as const;
@@ -164,12 +166,29 @@ function readEvents(i: number): ProviderRecord[] {
   return records;
 }
 
+const TOKEN = Buffer.from('"nextToken":"');
+/** The service writes the token before or behind the events; it has up to about 700 letters. */
+const NEAR = 4096;
+
+/** The token of the next page, at a glance. Text of events can't be mistaken for it, its quotes are escaped; what is spelled unusually isn't found. */
+export function tokenAhead(body: Buffer): string | undefined {
+  for (const part of [body.subarray(-NEAR), body.subarray(0, NEAR)]) {
+    const begin = part.lastIndexOf(TOKEN);
+    if (begin < 0) continue;
+    const from = begin + TOKEN.length;
+    const token = part.toString('latin1', from, part.indexOf(QUOTE, from));
+    return /^[\w+/=.-]+$/.test(token) ? token : undefined;
+  }
+  return undefined;
+}
+
 let made: { readonly read: ReadEvents | undefined } | undefined;
 // made with the first page, not with the module: `--help` needs none
 const usual = () => (made ??= { read: createFastPage() }).read;
 
 /**
- * Reads one answer; `fast` takes the ordinary ones faster, null leaves all to this file. Records share the memory of `body`, which is changed: don't use it afterwards.
+ * Reads one answer; `fast` takes the ordinary ones faster, null leaves all to this file. `body` is changed, and where the result's memory is that of
+ * `body`, the records are parts of it.
  * Throws TransientError for a body that is cut off or no JSON, and for events that lack what makes them countable.
  */
 export function parsePage(body: Buffer, fast: ReadEvents | null = usual() ?? null): ParsedPage {
@@ -178,6 +197,7 @@ export function parsePage(body: Buffer, fast: ReadEvents | null = usual() ?? nul
   try {
     let records: ProviderRecord[] | undefined;
     let next: string | undefined;
+    let memory = u;
     let i = skipSpace(u, 0, end);
     if (u[i] !== 0x7b) throw broken(i);
     i = skipSpace(u, i + 1, end);
@@ -188,6 +208,7 @@ export function parsePage(body: Buffer, fast: ReadEvents | null = usual() ?? nul
         if (name === 'events') {
           const found = fast?.(u, at);
           records = found?.records ?? readEvents(at);
+          memory = found?.memory ?? u;
           at = found?.end ?? at;
         } else if (name === 'nextToken') {
           // a token that can't be read must not look like the end of the walk
@@ -200,7 +221,7 @@ export function parsePage(body: Buffer, fast: ReadEvents | null = usual() ?? nul
     if (skipSpace(u, at, end) !== end) throw broken(at);
     // an answer of something else than the service must not look like an empty page
     if (records === undefined) throw new TransientError('FilterLogEvents gave an answer without events');
-    return next === undefined ? { records } : { records, next };
+    return next === undefined ? { records, memory } : { records, next, memory };
   } finally {
     // not kept alive by this module
     u = Buffer.alloc(0);

@@ -1,6 +1,10 @@
 // Takes the body of an answer before the SDK parses it: the SDK's own deserializer is several times slower (docs/decisions/0002-eks-page-parsing.md).
 
 import type { IncomingMessage } from 'node:http';
+import { takeMemory } from './page-memory.ts';
+
+/** Answers are little over 1 MB; what says more is collected as it comes. */
+const LONGEST = 16 << 20;
 
 /** The part of an SDK middleware's result that is used. */
 interface RawResult {
@@ -19,10 +23,19 @@ interface Stack {
   ): void;
 }
 
+/** An answer that says its length goes into memory from `takeMemory`, whoever gets it gives that back. */
 async function collect(body: IncomingMessage): Promise<Buffer> {
-  const chunks: Buffer[] = [];
-  for await (const chunk of body) chunks.push(chunk as Buffer);
-  return Buffer.concat(chunks);
+  const length = Number(body.headers['content-length']);
+  if (!(length <= LONGEST)) {
+    const chunks: Buffer[] = [];
+    for await (const chunk of body) chunks.push(chunk as Buffer);
+    return Buffer.concat(chunks);
+  }
+  const memory = takeMemory(length);
+  let filled = 0;
+  // Node's parser cuts at the length that was said, and an answer that ends before is an error of the stream
+  for await (const chunk of body as AsyncIterable<Buffer>) filled += chunk.copy(memory, filled);
+  return memory.subarray(0, filled);
 }
 
 /** Calls `onDate` with the Date header of every answer, errors included. */

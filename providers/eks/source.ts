@@ -19,7 +19,8 @@ import { classify, type Attempt } from './classify.ts';
 import { createClients } from './client.ts';
 import { STREAM_PREFIX } from './decode.ts';
 import type { EksOptions } from './options.ts';
-import { parsePage } from './page.ts';
+import { giveMemory } from './page-memory.ts';
+import { parsePage, tokenAhead } from './page.ts';
 import { clusterArn, filterLogEventsPerSecond, logGroupArn } from './quota.ts';
 import { takeBody, watchDate } from './raw-body.ts';
 
@@ -203,7 +204,7 @@ export function connect(settings: ClusterSettings, options: EksOptions, deps: So
       return { sources: [`${logGroup}:${STREAM_PREFIX}*`], ...(await auditLogging(signal)) };
     },
 
-    async fetchPage(query, token, signal): Promise<Page> {
+    async fetchPage(query, token, signal, onNext): Promise<Page> {
       const attempt: Attempt = {
         action: 'logs:FilterLogEvents',
         resource: groupArn(),
@@ -226,14 +227,23 @@ export function connect(settings: ClusterSettings, options: EksOptions, deps: So
         });
         await client.send(command, { abortSignal });
         if (body === undefined) throw new TransientError('FilterLogEvents answered without a body');
-        const page = parsePage(body);
-        if (page.next !== undefined && page.next === token)
+        const ahead = tokenAhead(body);
+        if (ahead !== undefined) onNext?.(ahead);
+        const { records, next, memory } = parsePage(body);
+        if (memory.buffer !== body.buffer) giveMemory(body);
+        if (next !== undefined && next === token)
           throw new StaleTokenError(
             `${attempt.action} on ${groupArn()} gave the page token back that was sent: the walk goes in a circle`,
           );
         // pages come in the order of event time
-        const last = page.records.at(-1)?.time;
-        return { ...page, bytes: body.length, ...(last !== undefined && { position: last }) };
+        const last = records.at(-1)?.time;
+        return {
+          records,
+          ...(next !== undefined && { next }),
+          bytes: body.length,
+          ...(last !== undefined && { position: last }),
+          release: () => giveMemory(memory),
+        };
       });
     },
 

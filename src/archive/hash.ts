@@ -26,13 +26,24 @@ const NODE = 0x01;
 
 // One buffer for all leaves: hashing is synchronous, and a copy costs less than a Hash object a line.
 let leafBuffer = Buffer.alloc(64 << 10);
+// Views of its beginning, by length: lengths repeat, and a new view a line is work for the garbage collector.
+const leafViews: Buffer[] = [];
+const LONGEST_KEPT = 8192;
+
+function leafView(length: number): Buffer {
+  if (length > LONGEST_KEPT) return leafBuffer.subarray(0, length);
+  return (leafViews[length] ??= leafBuffer.subarray(0, length));
+}
 
 /** SHA-256(0x00 ‖ line): the leaf of a line. The fingerprint of a record without id is the leaf of its content. */
 export function leafHash(line: Uint8Array): Digest {
-  if (line.length >= leafBuffer.length) leafBuffer = Buffer.alloc(2 ** Math.ceil(Math.log2(line.length + 1)));
+  if (line.length >= leafBuffer.length) {
+    leafBuffer = Buffer.alloc(2 ** Math.ceil(Math.log2(line.length + 1)));
+    leafViews.length = 0;
+  }
   leafBuffer[0] = LEAF;
   leafBuffer.set(line, 1);
-  return digestOf(leafBuffer.subarray(0, line.length + 1));
+  return digestOf(leafView(line.length + 1));
 }
 
 const nodeBuffer = Buffer.alloc(65);

@@ -1,5 +1,6 @@
 // One scan: a walk whose records go to the windows they arrived in; then each window is packed and committed.
 
+import { setImmediate } from 'node:timers/promises';
 import { commit } from '../archive/commit.ts';
 import { dayEnd } from '../archive/coverage.ts';
 import { dateOf, windowName } from '../archive/keys.ts';
@@ -19,6 +20,8 @@ import { createWalk, restarting, type Walk } from './walk.ts';
 const ROOM = 8 << 20;
 /** For so long, milliseconds, an answer about horizon and visibility serves further reads: thousands of short ones would ask the same. */
 const LOOK_AGAIN = 60_000;
+/** Content bytes worked on in one turn of the event loop: the next answer is taken in meanwhile, and doesn't wait for the end of this page. */
+const TURN = 128 << 10;
 /** From this many rejects on their share of a window is looked at. */
 const MANY_REJECTS = 100;
 /** A window that the source forgets within this time is committed whatever its rejects. */
@@ -93,9 +96,14 @@ async function attempt(scan: Scan, query: Query, walk: Walk, context: ClusterCon
       walk.run(async (page) => {
         budget.force(page.bytes);
         try {
+          let worked = 0;
           for (const record of page.records) {
             const builder = builders[Math.floor((record.arrival - query.arrival.from) / length)];
             builder?.add(record, fingerprintOf(record));
+            worked += record.content.length;
+            if (worked < TURN) continue;
+            worked = 0;
+            await setImmediate();
           }
           for (const builder of builders) await builder.settle();
         } finally {

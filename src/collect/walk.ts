@@ -58,24 +58,44 @@ function within(page: Page, { from, to }: Span): Page {
   return { ...page, records: page.records.filter(({ arrival }) => from <= arrival && arrival < to) };
 }
 
+/** A page that was asked for. */
+interface Coming {
+  readonly page: Promise<Page>;
+  /** Nothing else is left to do than to wait for it. */
+  awaited: boolean;
+  /** The page after it, where the source knew its token before the page itself was ready. */
+  after?: { readonly token: string; readonly coming: Coming };
+}
+
 async function walkOnce(source: Source, query: Query, deps: RetryDeps, onPage: OnPage): Promise<void> {
   const seen = new Set<string>();
-  const fetch = (token: string | undefined) =>
-    callProvider('page', () => source.fetchPage(query, token, deps.signal), deps);
-  let coming = fetch(undefined);
+  function ask(token: string | undefined): Coming {
+    // not for a page that has to wait itself: pages would pile up
+    const onNext = (next: string) => {
+      if (coming.awaited && coming.after === undefined && !seen.has(next))
+        coming.after = { token: next, coming: ask(next) };
+    };
+    const page = callProvider('page', () => source.fetchPage(query, token, deps.signal, onNext), deps);
+    page.catch(() => undefined); // awaited in the loop, unless the page before it fails first
+    const coming: Coming = { page, awaited: false };
+    return coming;
+  }
+  let coming = ask(undefined);
   for (;;) {
-    const page = await coming;
+    coming.awaited = true;
+    const page = await coming.page;
     deps.log.debug({ records: page.records.length, bytes: page.bytes }, 'page');
     const { next } = page;
+    let following: Coming | undefined;
     if (next !== undefined) {
       if (seen.has(next)) throw new StaleTokenError('the service gave a page token twice: the walk would not end');
       seen.add(next);
-      coming = fetch(next);
-      coming.catch(() => undefined); // awaited at the top of the loop, unless this page fails first
+      following = coming.after?.token === next ? coming.after.coming : ask(next);
     }
     await onPage(page);
     page.release?.();
-    if (next === undefined) return;
+    if (following === undefined) return;
+    coming = following;
   }
 }
 

@@ -265,6 +265,63 @@ describe('walk', () => {
     expect(await walkAll(source)).toEqual([10, 11, 12, 40, 41]);
   });
 
+  /** As sourceOf, but says each page's next token before the page is ready. `spell` may spoil what it says. */
+  function foretelling(asked: (string | undefined)[], spell: (next: string) => string, fail?: (n: number) => void) {
+    const source = sourceOf('wide', (_, token) => void asked.push(token), 100);
+    return {
+      ...source,
+      async fetchPage(query, token, signal, onNext) {
+        const page = await source.fetchPage(query, token, signal);
+        if (page.next !== undefined) onNext?.(spell(page.next));
+        await new Promise((done) => setTimeout(done, 1));
+        fail?.(asked.length);
+        return page;
+      },
+    } satisfies Source;
+  }
+
+  it('asks for the next page as soon as its token is known, once', async () => {
+    const asked: (string | undefined)[] = [];
+    expect(await walkAll(foretelling(asked, (next) => next))).toEqual(everyMillisecond);
+    expect(asked).toEqual([undefined, ...[1, 2, 3, 4, 5, 6, 7, 8, 9].map((n) => `${n}00`)]);
+  });
+
+  it('a token that was said too early and wrong costs a call, never a record', async () => {
+    expect(await walkAll(foretelling([], (next) => `${Number(next) + 100}`))).toEqual(everyMillisecond);
+    expect(await walkAll(foretelling([], () => '500'))).toEqual(everyMillisecond);
+  });
+
+  it('a page that fails after its token was said is asked for again, the one after it is not', async () => {
+    const asked: (string | undefined)[] = [];
+    let failures = 0;
+    const source = foretelling(
+      asked,
+      (next) => next,
+      (n) => {
+        if (n === 4 && failures++ === 0) throw new TransientError('cut off');
+      },
+    );
+    expect(await walkAll(source)).toEqual(everyMillisecond);
+    expect(failures).toBeGreaterThan(0);
+    expect(asked).toHaveLength(11);
+  });
+
+  it('does not ask for more than one page ahead of the one that is worked on', async () => {
+    const asked: (string | undefined)[] = [];
+    const { deps } = retryDeps();
+    const walk = createWalk(
+      foretelling(asked, (next) => next),
+      { arrival: { from: 0, to: 1000 }, lateness: 0 },
+      deps,
+    );
+    let taken = 0;
+    await walk.run(async () => {
+      await new Promise((done) => setTimeout(done, 10));
+      taken++;
+      expect(asked.length).toBeLessThanOrEqual(taken + 2);
+    });
+  });
+
   it('ends with the error of whoever takes the pages, and asks for no more', async () => {
     const { deps } = retryDeps();
     let fetched = 0;

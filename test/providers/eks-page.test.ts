@@ -6,7 +6,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { compilePage } from '../../providers/eks/build-page.ts';
 import { createFastPage } from '../../providers/eks/fast-page.ts';
-import { parsePage, type ParsedPage } from '../../providers/eks/page.ts';
+import { parsePage, type ParsedPage, tokenAhead } from '../../providers/eks/page.ts';
 import { unescapeInPlace } from '../../providers/eks/unescape.ts';
 import { TransientError } from '../../src/errors.ts';
 import { REAL_LINES } from '../event-lines.ts';
@@ -19,8 +19,10 @@ interface WireEvent {
   timestamp?: unknown;
 }
 
+type Meaning = Omit<ParsedPage, 'memory'>;
+
 /** What the answer means, by the standard parser; undefined if it lacks what records need. */
-function reference(body: Buffer): ParsedPage | undefined {
+function reference(body: Buffer): Meaning | undefined {
   let page: { events?: WireEvent[] | null; nextToken?: unknown };
   try {
     page = JSON.parse(body.toString('utf8')) as typeof page;
@@ -53,7 +55,7 @@ function reference(body: Buffer): ParsedPage | undefined {
 }
 
 /** With contents as text of their bytes, which compares quickly. */
-const comparable = ({ records, next }: ParsedPage) => ({
+const comparable = ({ records, next }: Meaning) => ({
   records: records.map((r) => ({ ...r, content: r.content.toString('latin1') })),
   next,
 });
@@ -153,6 +155,25 @@ describe('pages', () => {
       fc.property(pageText, (text) => check(Buffer.from(text))),
       { numRuns: 500 },
     );
+  });
+
+  it('show their token at a glance, where it is an ordinary one, and never another', () => {
+    fc.assert(
+      fc.property(pageText, (text) => {
+        const body = Buffer.from(text);
+        const ahead = tokenAhead(body);
+        if (ahead !== undefined) expect(ahead).toBe(reference(body)?.next);
+      }),
+      { numRuns: 500 },
+    );
+    const message = JSON.stringify('{"nextToken":"wrong"}');
+    const events = `"events":[${[0, 1, 2].map((i) => ordinary(message, i)).join(',')}]`;
+    for (const text of [
+      `{${events},"nextToken":"a/b+c=_-.9","searchedLogStreams":[]}`,
+      `{"nextToken":"a/b+c=_-.9",${events}}`,
+    ])
+      expect(tokenAhead(Buffer.from(text))).toBe('a/b+c=_-.9');
+    expect(tokenAhead(Buffer.from(`{${events}}`))).toBeUndefined();
   });
 
   it('that are cut anywhere are broken, not short', () => {
