@@ -72,7 +72,7 @@ async function readBack(store: Store, signal: AbortSignal): Promise<Point> {
 async function remove(store: Store, where: string, signal: AbortSignal): Promise<Point> {
   try {
     await store.delete(PROBE_KEY);
-    return ok('delete', `${where} was deleted again`);
+    return ok('delete', `${where} was deleted again (a bucket with versions keeps the old one)`);
   } catch (error) {
     if (error instanceof AuthError)
       return ok(

@@ -40,10 +40,11 @@ export interface ClusterDeps {
 /** Never throws but for an interruption: what fails is a point. */
 export async function checkCluster(cluster: Cluster, deps: ClusterDeps): Promise<Report> {
   const clock = watchClock(deps.now);
-  const source = cluster.implementation.connect(cluster, cluster.options, {
+  const source: Source = cluster.implementation.connect(cluster, cluster.options, {
     log: deps.log,
     now: deps.now,
     onServerDate: clock.onServerDate,
+    takeSlot: async (caller) => deps.limiters(await source.quota()).take(caller),
   });
   try {
     const { points, facts } = await checkSource(cluster, source, clock.heard, deps);

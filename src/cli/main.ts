@@ -61,6 +61,7 @@ export function createProgram(io: Io, out: Output, done: (code: number) => void)
 const TOP_HELP = `
 Examples:
   auditkeep init                      write a config
+  auditkeep check                     will it work? if not: what to fix
   auditkeep plan                      what would be collected
   auditkeep collect                   collect it; put this into cron
   auditkeep status                    is anything missing?
