@@ -29,6 +29,8 @@ export interface BuildDeps {
   readonly rawRejects: boolean;
   /** The records of written events are kept as well, as the provider gave them. */
   readonly keepRaw: boolean;
+  /** Content bytes at which a part ends; PART_BYTES, unless a test can't wait that long. */
+  readonly partBytes?: number;
   decode(record: ProviderRecord): Decoded;
 }
 
@@ -112,7 +114,7 @@ function isBefore(a: Staged, b: Staged): boolean {
 
 /** @param cluster and name: of the manifest to come, they begin the names of its parts */
 export function createBuilder(cluster: string, name: string, deps: BuildDeps): Builder {
-  const { store, scratch, compression } = deps;
+  const { store, scratch, compression, partBytes = PART_BYTES } = deps;
   const counts = { received: 0, written: 0, duplicate: 0, dropped: 0, skipped: 0, rejected: 0, salvaged: 0 };
   const skippedByReason: Counter = new Map();
   const rejectedByReason: Counter = new Map();
@@ -195,7 +197,7 @@ export function createBuilder(cluster: string, name: string, deps: BuildDeps): B
       openRaw.set(date, writer);
     }
     writer.add(oneLine(record.content));
-    if (writer.contentBytes >= PART_BYTES) sealRaw(date);
+    if (writer.contentBytes >= partBytes) sealRaw(date);
   }
 
   function write(event: AuditEvent, leaf: Digest): void {
@@ -211,7 +213,7 @@ export function createBuilder(cluster: string, name: string, deps: BuildDeps): B
     count(byLevel, event.level);
     count(byStage, event.stage);
     count(byVerb, byVerb.size < MOST_VERBS || byVerb.has(event.verb) ? event.verb : OTHER_VERBS);
-    if (part.writer.contentBytes >= PART_BYTES) seal(event.date);
+    if (part.writer.contentBytes >= partBytes) seal(event.date);
   }
 
   /** @param text what the provider took for the Event; its beginning is kept */
@@ -226,7 +228,7 @@ export function createBuilder(cluster: string, name: string, deps: BuildDeps): B
       dates.add(date);
     }
     writer.add(rejectLine(record, reason, text, deps.rawRejects));
-    if (writer.contentBytes >= PART_BYTES) sealRejects(date);
+    if (writer.contentBytes >= partBytes) sealRejects(date);
   }
 
   /** What could be saved of a cut record stands in the parts as well (rule 5). */
