@@ -16,8 +16,8 @@ import { retentionPoints } from './check-retention.ts';
 const MINUTE = 60_000;
 /** A person waits for the answer: a fault is retried for seconds, throttling for a minute. */
 const PATIENCE = { faults: 3, throttling: MINUTE };
-/** One call; slower ones are no way to collect. */
-const LONGEST = MINUTE;
+/** For one attempt, whatever the `timeout` of the config: little is asked for. */
+const LONGEST = MINUTE / 2;
 /** The few calls beside the page. */
 const ASKING = { perSecond: 5, burst: 10 };
 /** What is read to try the permission: arrivals of this long before all that arrived must be visible, and since. */

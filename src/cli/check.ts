@@ -46,16 +46,17 @@ export const check: Run<CheckOptions> = async (cli) => {
         }),
       ),
     ];
-    // shown in order, each as soon as those before it are done; a fault of one must not stop the store under another
-    const all = Promise.allSettled(reports);
+    // a call that knows no signal ends when the store is closed
+    const interrupted = new Promise<never>((_, reject) => {
+      signal.addEventListener('abort', () => reject(signal.reason as Error), { once: true });
+    });
+    for (const one of [...reports, interrupted]) one.catch(() => {});
     const done: Report[] = [];
-    try {
-      for (const report of reports) {
-        done.push(await report);
-        await print(cli, done.at(-1)!);
-      }
-    } finally {
-      await all;
+    // in order, each as soon as those before it are done
+    for (const report of reports) {
+      signal.throwIfAborted();
+      done.push(await Promise.race([report, interrupted]));
+      await print(cli, done.at(-1)!);
     }
     if (options.output === 'text') await cli.out.line(summary(done));
     return exitCodeOf(done);
