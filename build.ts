@@ -3,7 +3,7 @@
 import { constants } from 'node:fs';
 import { copyFile, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { basename, dirname, join, relative } from 'node:path';
-import { build, type Metafile, type Plugin } from 'esbuild';
+import { build, transform, type Metafile, type Plugin } from 'esbuild';
 
 const OUT = 'dist';
 
@@ -28,7 +28,7 @@ const slimManifest: Plugin = {
   },
 };
 
-/** Files that code opens beside itself (`new URL('./x', import.meta.url)`) go along, into a folder that lies beside every chunk. */
+/** Files that code opens beside itself (`new URL('./x', import.meta.url)`), threads among them, go along, into a folder that lies beside every chunk. */
 const assets: Plugin = {
   name: 'assets',
   setup({ onLoad }) {
@@ -36,7 +36,7 @@ const assets: Plugin = {
       const text = await readFile(path, 'utf8');
       const copies: Promise<void>[] = [];
       const contents = text.replace(/new URL\('(\.[^']+)', import\.meta\.url\)/g, (_, file: string) => {
-        const name = basename(file);
+        const name = basename(file).replace(/\.ts$/, '.js');
         copies.push(copyAsset(join(dirname(path), file), name));
         return `new URL('./assets/${name}', import.meta.url)`;
       });
@@ -48,8 +48,11 @@ const assets: Plugin = {
 
 async function copyAsset(from: string, name: string): Promise<void> {
   await mkdir(join(OUT, 'assets'), { recursive: true });
+  const to = join(OUT, 'assets', name);
   // two files of one name must not overwrite each other
-  await copyFile(from, join(OUT, 'assets', name), constants.COPYFILE_EXCL);
+  if (!from.endsWith('.ts')) return copyFile(from, to, constants.COPYFILE_EXCL);
+  const { code } = await transform(await readFile(from, 'utf8'), { loader: 'ts', format: 'esm', target: 'node22.15' });
+  await writeFile(to, code, { flag: 'wx' });
 }
 
 /** The entry file stays alone and in old syntax, so that an old Node can read it and say what is missing. */

@@ -9,6 +9,7 @@ import {
   filterLogEvents,
   logsResource,
   putLogEvents,
+  type Answer,
   type EksCluster,
   type Scope,
 } from './actions.ts';
@@ -120,7 +121,7 @@ export async function startCloudWatchEmulator(options: EmulatorOptions = {}): Pr
     scope: Scope;
     principal: Principal;
     token?: unknown;
-    answer(kind: FaultKind | undefined): { body: Buffer; events: number };
+    answer(kind: FaultKind | undefined): Answer;
   }
 
   /** Which call this is. Throws for what the emulator doesn't know. */
@@ -198,7 +199,8 @@ export async function startCloudWatchEmulator(options: EmulatorOptions = {}): Pr
         return;
       }
       serviceFault(kind, () => authorize({ ...principal, policy: { Statement: [] } }, action, resource));
-      const { body, events } = known.answer(kind);
+      const { body, events, release } = known.answer(kind);
+      if (release !== undefined) response.once('close', release);
       const type = action.startsWith('sts:') ? 'text/xml' : 'application/x-amz-json-1.1';
       if (kind === 'reset-body' || kind === 'hang-body') {
         record('failed');

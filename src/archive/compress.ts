@@ -1,7 +1,7 @@
 // Compression of parts: blocks are compressed side by side in the thread pool and joined to one gzip member, or one after the other to one zstd frame.
 
 import { promisify } from 'node:util';
-import { constants, crc32, createZstdCompress, deflateRaw, type ZstdCompress } from 'node:zlib';
+import { constants, createZstdCompress, deflateRaw, type ZstdCompress } from 'node:zlib';
 
 const deflate = promisify(deflateRaw);
 
@@ -36,10 +36,11 @@ export async function roomForBlocks(): Promise<void> {
   while (running > MOST_AT_ONCE) await new Promise<void>((resolve) => waiting.push(resolve));
 }
 
-async function inPool(compress: () => Promise<Buffer>): Promise<Buffer> {
+/** Counts a block as long as it is being worked on. */
+export async function inHand<T>(work: () => Promise<T>): Promise<T> {
   running++;
   try {
-    return await compress();
+    return await work();
   } finally {
     running--;
     const ready = waiting;
@@ -57,8 +58,8 @@ const LAST_BLOCK = Buffer.from([0x03, 0x00]);
 export interface Compressor {
   /** Compresses the next block in the thread pool; results are to be written in the order of the calls. */
   block(content: Buffer): Promise<Buffer>;
-  /** What ends the stream. */
-  end(): Promise<Buffer>;
+  /** What ends the stream. `crc32` of all blocks, `size` their length. */
+  end(content: { readonly crc32: number; readonly size: number }): Promise<Buffer>;
   /** Gives memory back, also of a stream that was not ended. */
   close(): void;
 }
@@ -70,8 +71,6 @@ export function createCompressor(compression: Compression): Compressor {
 function gzipCompressor(): Compressor {
   let header: Buffer | undefined = GZIP_HEADER;
   let dictionary: Buffer | undefined;
-  let crc = 0;
-  let size = 0;
   const takeHeader = () => {
     const taken = header ?? Buffer.alloc(0);
     header = undefined;
@@ -83,23 +82,19 @@ function gzipCompressor(): Compressor {
       const prefix = takeHeader();
       // a copy: the block itself is given back while the next one still needs its end
       dictionary = Buffer.from(content.subarray(Math.max(0, content.length - DICTIONARY_BYTES)));
-      crc = crc32(content, crc);
-      size += content.length;
-      const bytes = await inPool(() =>
-        deflate(content, {
-          chunkSize: OUTPUT_BYTES,
-          level: 6,
-          memLevel: MEMORY_LEVEL,
-          finishFlush: constants.Z_SYNC_FLUSH,
-          ...(before !== undefined && { dictionary: before }),
-        }),
-      );
+      const bytes = await deflate(content, {
+        chunkSize: OUTPUT_BYTES,
+        level: 6,
+        memLevel: MEMORY_LEVEL,
+        finishFlush: constants.Z_SYNC_FLUSH,
+        ...(before !== undefined && { dictionary: before }),
+      });
       // a copy of its own size: the rest of the output buffer would be held with it
       return Buffer.concat([prefix, bytes]);
     },
-    async end() {
+    async end({ crc32, size }) {
       const trailer = Buffer.alloc(8);
-      trailer.writeUInt32LE(crc, 0);
+      trailer.writeUInt32LE(crc32, 0);
       trailer.writeUInt32LE(size % 2 ** 32, 4);
       return Buffer.concat([takeHeader(), LAST_BLOCK, trailer]);
     },
@@ -134,20 +129,17 @@ function zstdCompressor(): Compressor {
   }
   return {
     block: (content) =>
-      inPool(
-        () =>
-          new Promise((resolve, reject) => {
-            const stream = open();
-            stream.once('error', reject);
-            // the stream works on one call after the other, so what it gave up to here belongs to this block
-            stream.write(content);
-            stream.flush(constants.ZSTD_e_flush, () => {
-              stream.off('error', reject);
-              if (failed === undefined) resolve(take());
-              else reject(failed);
-            });
-          }),
-      ),
+      new Promise((resolve, reject) => {
+        const stream = open();
+        stream.once('error', reject);
+        // the stream works on one call after the other, so what it gave up to here belongs to this block
+        stream.write(content);
+        stream.flush(constants.ZSTD_e_flush, () => {
+          stream.off('error', reject);
+          if (failed === undefined) resolve(take());
+          else reject(failed);
+        });
+      }),
     end: () =>
       new Promise((resolve, reject) => {
         const stream = open();

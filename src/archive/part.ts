@@ -2,7 +2,8 @@
 
 import { createHash } from 'node:crypto';
 import { createTreeHasher, type Digest } from './hash.ts';
-import { BLOCK_BYTES, type Compression, createCompressor, roomForBlocks } from './compress.ts';
+import { createBlockHash } from './block-hash.ts';
+import { BLOCK_BYTES, type Compression, createCompressor, inHand, roomForBlocks } from './compress.ts';
 import { createSpool, type Scratch } from './spool.ts';
 import type { Body } from './store/store.ts';
 
@@ -19,7 +20,9 @@ const pool: Buffer[] = [];
 const MOST_POOLED = 6;
 
 function takeBlock(size: number): Buffer {
-  return (size === FULL_BLOCK ? pool.pop() : undefined) ?? Buffer.allocUnsafeSlow(size);
+  if (size < FULL_BLOCK) return Buffer.allocUnsafeSlow(size);
+  // shared: the hashing thread reads it where it lies
+  return (size === FULL_BLOCK ? pool.pop() : undefined) ?? Buffer.from(new SharedArrayBuffer(size));
 }
 
 function giveBlock(block: Buffer): void {
@@ -54,7 +57,7 @@ export function createPartWriter(compression: Compression, scratch: Scratch): Pa
   const spool = createSpool(scratch);
   const compressor = createCompressor(compression);
   const stored = createHash('sha256');
-  const content = createHash('sha256');
+  const content = createBlockHash();
   const tree = createTreeHasher();
   let block = takeBlock(FIRST_BLOCK);
   let filled = 0;
@@ -82,13 +85,12 @@ export function createPartWriter(compression: Compression, scratch: Scratch): Pa
     if (filled === 0) return;
     const full = block;
     const bytes = full.subarray(0, filled);
-    content.update(bytes);
-    const compressed = compressor.block(bytes);
+    const worked = inHand(async () => (await Promise.all([compressor.block(bytes), content.update(bytes)]))[0]);
     const before = tail;
     tail = (async () => {
       let result: Buffer;
       try {
-        result = await compressed;
+        result = await worked;
       } finally {
         scratch.budget.give(full.length);
         giveBlock(full);
@@ -128,7 +130,8 @@ export function createPartWriter(compression: Compression, scratch: Scratch): Pa
     async finish() {
       flush();
       await tail;
-      const end = await compressor.end();
+      const { sha256: contentSha256, crc32 } = await content.digest();
+      const end = await compressor.end({ crc32, size: contentBytes });
       stored.update(end);
       await spool.append(end);
       release();
@@ -137,7 +140,7 @@ export function createPartWriter(compression: Compression, scratch: Scratch): Pa
         bytes: spool.size,
         sha256: stored.digest('hex'),
         contentBytes,
-        contentSha256: content.digest('hex'),
+        contentSha256,
         lines,
         lineRoot: tree.root(),
       };
@@ -145,6 +148,7 @@ export function createPartWriter(compression: Compression, scratch: Scratch): Pa
     async dispose() {
       await tail.catch(() => undefined);
       compressor.close();
+      content.dispose();
       release();
       await spool.dispose();
     },
