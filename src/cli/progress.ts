@@ -56,16 +56,13 @@ function terminalProgress(stderr: OutStream, log: Log, now: () => number): Progr
   let done = 0;
   let events = 0;
   let read = 0;
-  let drawn = Number.NEGATIVE_INFINITY;
-  let shown = false;
+  const line = createLine(stderr, now);
   const draw = (what: string) => {
-    if (due === 0 || now() - drawn < REDRAW) return;
-    drawn = now();
-    shown = true;
-    const filled = Math.round((BAR * Math.min(done, due)) / due);
-    const bar = `${'█'.repeat(filled)}${'░'.repeat(BAR - filled)}`;
-    const line = `${bar} ${done}/${due} windows  ${formatCount(events)} events  ${formatBytes(read)} read  ${what}`;
-    stderr.write(`\r\x1b[K${printable(line).slice(0, Math.max(20, (stderr.columns || 80) - 1))}`);
+    if (due === 0) return;
+    line.draw(
+      () =>
+        `${barOf(done, due)} ${done}/${due} windows  ${formatCount(events)} events  ${formatBytes(read)} read  ${what}`,
+    );
   };
   return {
     onEvent(event) {
@@ -77,8 +74,45 @@ function terminalProgress(stderr: OutStream, log: Log, now: () => number): Progr
       } else logFailure(event, log);
       draw(event.type === 'manifest' ? `${event.cluster} ${event.manifest.name}` : event.cluster);
     },
-    end() {
-      if (shown) stderr.write('\r\x1b[K');
+    end: line.end,
+  };
+}
+
+/** A line that is drawn over and over. */
+function createLine(stderr: OutStream, now: () => number) {
+  let drawn = Number.NEGATIVE_INFINITY;
+  let shown = false;
+  return {
+    draw(text: () => string): void {
+      if (now() - drawn < REDRAW) return;
+      drawn = now();
+      shown = true;
+      stderr.write(`\r\x1b[K${printable(text()).slice(0, Math.max(20, (stderr.columns || 80) - 1))}`);
     },
+    end(): void {
+      if (shown) stderr.write('\r\x1b[K');
+      shown = false;
+    },
+  };
+}
+
+function barOf(done: number, due: number): string {
+  const filled = Math.round((BAR * Math.min(done, due)) / due);
+  return `${'█'.repeat(filled)}${'░'.repeat(BAR - filled)}`;
+}
+
+/** How far a verification is; on a terminal only. Without a total there is no bar. */
+export function createVerifyProgress(stderr: OutStream, now: () => number) {
+  const line = createLine(stderr, now);
+  return {
+    update(stage: string, files: number, bytes: number, total: number | undefined): void {
+      if (stderr.isTTY !== true) return;
+      line.draw(() => {
+        const size = bytes > 0 ? `  ${formatBytes(bytes)}` : '';
+        if (total === undefined || total === 0) return `${stage}: ${formatCount(files)} files${size}`;
+        return `${barOf(files, total)} ${formatCount(files)}/${formatCount(total)} files${size}  ${stage}`;
+      });
+    },
+    end: line.end,
   };
 }

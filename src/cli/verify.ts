@@ -15,7 +15,8 @@ import { KEY_TYPE, parseVkey, type Verifier } from '../integrity/vkey.ts';
 import { silentLog } from '../log.ts';
 import { openMemory, openRetrying, openSigner, trustedOf } from './integrity-of.ts';
 import type { Cli, Run } from './io.ts';
-import { formatBytes, formatCount, printable, table } from './output.ts';
+import { formatBytes, formatCount, table } from './output.ts';
+import { createVerifyProgress } from './progress.ts';
 import { globMatches } from './select.ts';
 import { nowOption, timeOption } from './when.ts';
 
@@ -49,7 +50,7 @@ export const verify: Run<VerifyOptions> = async (cli) => {
   const store = await openRetrying(archive, s3, log, cli.signal);
   const anchorUrl = options.anchor ?? (options.archive === undefined ? integrity.anchor : undefined);
   const anchor = anchorUrl === undefined ? undefined : await openRetrying(anchorUrl, s3, log, cli.signal);
-  const draw = createBar(cli);
+  const progress = createVerifyProgress(cli.stderr, () => performance.now());
   try {
     const hostClock = cli.now();
     const now = options.asOf === undefined ? hostClock : nowOption(options.asOf, hostClock);
@@ -77,7 +78,7 @@ export const verify: Run<VerifyOptions> = async (cli) => {
       parallel: bucket ? 16 : Math.max(2, availableParallelism()),
       holdsHashes: bucket,
       signal: cli.signal,
-      onProgress: draw.update,
+      onProgress: progress.update,
       ...(options.cluster !== undefined && { isWanted }),
       ...(range !== undefined && { range }),
       ...(pinned !== undefined && { pinned }),
@@ -86,12 +87,12 @@ export const verify: Run<VerifyOptions> = async (cli) => {
       ...(options.lock === true && s3.objectLock !== undefined && { lock: s3.objectLock }),
     };
     const report = await runVerify(input);
-    draw.end();
+    progress.end();
     if (options.output === 'json') await cli.out.json(report);
     else await print(cli, report);
     return report.exitCode;
   } finally {
-    draw.end();
+    progress.end();
     await store.close();
     await anchor?.close();
     cli.signal.throwIfAborted();
@@ -267,24 +268,4 @@ async function verifyProof(cli: Cli, file: string, keys: readonly Verifier[]): P
     );
   else await cli.out.line(VERDICT[exitCode]!);
   return exitCode;
-}
-
-/** One moving line, on a terminal only. */
-function createBar({ stderr }: Cli) {
-  let drawn = 0;
-  let shown = false;
-  return {
-    update(stage: string, files: number, bytes: number): void {
-      if (stderr.isTTY !== true || performance.now() - drawn < 100) return;
-      drawn = performance.now();
-      shown = true;
-      stderr.write(
-        `\r\x1b[K${printable(`${stage}: ${formatCount(files)} files${bytes > 0 ? `, ${formatBytes(bytes)}` : ''}`)}`,
-      );
-    },
-    end(): void {
-      if (shown) stderr.write('\r\x1b[K');
-      shown = false;
-    },
-  };
 }

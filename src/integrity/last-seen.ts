@@ -27,7 +27,13 @@ export const noLastSeen: LastSeen = {
   write: async () => undefined,
 };
 
-/** @param folder is made when something is remembered */
+const HINT =
+  'set integrity.state or XDG_STATE_HOME to a folder that this user may read and write; "auditkeep verify --no-state" goes without it';
+
+/**
+ * Throws AuditkeepError where the folder can't be read or written: to go on would be to forget what was seen.
+ * @param folder is made when something is remembered
+ */
 export function openLastSeen(folder: string): LastSeen {
   const id = (text: string) => sha256Hex(Buffer.from(text)).slice(0, 24);
   const get = async (name: string): Promise<Buffer | undefined> => {
@@ -35,7 +41,10 @@ export function openLastSeen(folder: string): LastSeen {
       return await readFile(join(folder, name));
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-      throw new AuditkeepError(`${join(folder, name)} can't be read: ${(error as Error).message}`, { cause: error });
+      throw new AuditkeepError(
+        `${join(folder, name)}, where this machine keeps what it saw last of the log, can't be read: ${(error as Error).message}`,
+        { cause: error, hint: HINT },
+      );
     }
   };
   const put = async (name: string, bytes: Buffer | string): Promise<void> => {
@@ -47,7 +56,7 @@ export function openLastSeen(folder: string): LastSeen {
     } catch (error) {
       throw new AuditkeepError(`${join(folder, name)} can't be written: ${(error as Error).message}`, {
         cause: error,
-        hint: 'set integrity.state to a folder that this user may write, or --no-state to remember nothing',
+        hint: HINT,
       });
     }
   };

@@ -80,7 +80,11 @@ async function remember({ lastSeen, store, log }: SealInput, checkpoint: SignedC
   try {
     await lastSeen.remember(store.url, checkpoint);
   } catch (error) {
-    log.warn({ error: (error as Error).message }, 'sealed, but this machine could not note the checkpoint it saw');
+    const hint = error instanceof AuditkeepError ? error.hint : undefined;
+    log.warn(
+      { error: (error as Error).message, ...(hint !== undefined && { hint }) },
+      'sealed, but this machine could not note the checkpoint it saw',
+    );
   }
 }
 

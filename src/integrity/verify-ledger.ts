@@ -66,17 +66,19 @@ export const inScope = (name: ManifestName, range: Span | undefined): boolean =>
 /**
  * Reads the ledger and compares it with the leaves.
  * @param leaves of the log; undefined when there is none to compare with, which is a finding already
+ * @param onFile called after each file, with the number of sealed ones, where there is a log
  */
 export async function verifyLedger(
   store: Store,
   leaves: ReadonlyMap<string, string> | undefined,
   scope: Scope,
   findings: Findings,
-  onFile: () => void,
+  onFile: (total: number | undefined) => void,
 ): Promise<Map<string, ClusterLedger>> {
   const clusters = new Map<string, Growing>();
   const open = new Set(leaves?.keys());
   for (const key of open) if (!key.startsWith('ledger/')) open.delete(key);
+  const total = leaves === undefined ? undefined : countInScope(open, scope);
   const limit = pLimit(PARALLEL);
   let tasks: Promise<void>[] = [];
   for await (const { key } of store.list('ledger/')) {
@@ -99,7 +101,7 @@ export async function verifyLedger(
     tasks.push(
       limit(async () => {
         await readFile(store, key, cluster, name, leaves, into, findings);
-        onFile();
+        onFile(total);
       }),
     );
     // promises of a hundred thousand files at once would only take memory
@@ -119,6 +121,17 @@ export async function verifyLedger(
       clusters.set(cluster, { starts: [], manifests: new Map(), names: new Set(), broken: false });
   }
   return new Map([...clusters].map(([cluster, own]) => [cluster, { cluster, ...own }]));
+}
+
+/** Files that will be read if none is missing. */
+function countInScope(keys: Iterable<string>, scope: Scope): number {
+  let count = 0;
+  for (const key of keys) {
+    const cluster = clusterOfKey(key);
+    const name = manifestOfLedgerKey(key);
+    if (cluster !== undefined && scope.isWanted(cluster) && (name === undefined || inScope(name, scope.range))) count++;
+  }
+  return count;
 }
 
 async function readFile(

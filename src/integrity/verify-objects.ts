@@ -31,7 +31,8 @@ export interface ObjectsInput {
   readonly signal: AbortSignal;
   /** The store answers `head` from a hash that it holds: cheap. */
   readonly holdsHashes: boolean;
-  onObject(bytes: number): void;
+  /** After each listed object, with its size and the number of all of them. */
+  onObject(bytes: number, total: number): void;
 }
 
 export interface ObjectsReport {
@@ -63,6 +64,7 @@ export async function verifyObjects(input: ObjectsInput, findings: Findings): Pr
   const limit = pLimit(mode === 'fast' ? 32 : input.parallel);
   const memory = input.fresh;
   const report = { objects: 0, read: 0, remembered: 0, bytesRead: 0, contentBytes: 0 };
+  const total = listed.size;
   const orphans: ObjectInfo[] = [];
   const tasks = new Set<Promise<void>>();
   for await (const object of listOutsideLog(store)) {
@@ -86,11 +88,11 @@ export async function verifyObjects(input: ObjectsInput, findings: Findings): Pr
     if (mode === 'normal' && mark !== undefined && input.memory.has(mark)) {
       memory.add(mark);
       report.remembered++;
-      input.onObject(object.size);
+      input.onObject(object.size, total);
       continue;
     }
     if (mode === 'fast' && !input.holdsHashes && entry.kind !== 'policy') {
-      input.onObject(object.size);
+      input.onObject(object.size, total);
       continue;
     }
     const task = limit(async () => {
@@ -101,7 +103,7 @@ export async function verifyObjects(input: ObjectsInput, findings: Findings): Pr
       report.bytesRead += bytes;
       report.contentBytes += contentBytes;
       if (problems.length === 0 && mark !== undefined && mode !== 'fast') memory.add(mark);
-      input.onObject(object.size);
+      input.onObject(object.size, total);
     }).finally(() => tasks.delete(task));
     tasks.add(task);
     if (tasks.size >= 1024) await Promise.race(tasks);

@@ -1,5 +1,6 @@
 // The map of a verification: log → ledger → coverage → objects, everything that is wrong found in one run.
 
+import { AuditkeepError } from '../errors.ts';
 import type { Store } from '../archive/store/store.ts';
 import type { Span } from '../provider.ts';
 import { type SignedCheckpoint } from './checkpoint.ts';
@@ -39,7 +40,8 @@ export interface VerifyInput {
   /** Each version must be locked like this. */
   readonly lock?: LockRule;
   readonly signal: AbortSignal;
-  onProgress?(stage: 'ledger' | 'objects', files: number, bytes: number): void;
+  /** `total`: files of this stage, where that is known. Bytes of objects are those of the archive, read in this run or not. */
+  onProgress?(stage: 'ledger' | 'objects', files: number, bytes: number, total: number | undefined): void;
 }
 
 export interface VerifyReport {
@@ -76,8 +78,8 @@ export async function verify(input: VerifyInput): Promise<VerifyReport> {
   const log = await verifyLog(input, findings);
   signal.throwIfAborted();
   let files = 0;
-  const ledgers = await verifyLedger(store, log?.leaves, scope, findings, () =>
-    input.onProgress?.('ledger', ++files, 0),
+  const ledgers = await verifyLedger(store, log?.leaves, scope, findings, (total) =>
+    input.onProgress?.('ledger', ++files, 0, total),
   );
   signal.throwIfAborted();
   for (const cluster of input.expected ?? [])
@@ -101,7 +103,7 @@ export async function verify(input: VerifyInput): Promise<VerifyReport> {
     const all = new Set([...fresh, ...memory]);
     await lastSeen.write(log.checkpoint.origin, MEMORY, Buffer.from([...all].join(''), 'latin1'));
   };
-  const onObject = (size: number) => input.onProgress?.('objects', ++files, (bytes += size));
+  const onObject = (size: number, total: number) => input.onProgress?.('objects', ++files, (bytes += size), total);
   let objects: ObjectsReport;
   try {
     objects = await verifyObjects({ ...input, ledgers, scope, memory, fresh, onObject }, findings);
@@ -120,7 +122,8 @@ export async function verify(input: VerifyInput): Promise<VerifyReport> {
       if (input.range === undefined && input.isWanted === undefined) memory.clear();
       await note();
     } catch (error) {
-      findings.notice('not-remembered', (error as Error).message);
+      const hint = error instanceof AuditkeepError && error.hint !== undefined ? `: ${error.hint}` : '';
+      findings.notice('not-remembered', `${(error as Error).message}${hint}`);
     }
   }
   return {

@@ -1,7 +1,7 @@
 // keygen, seal, verify and prove from the command line, over what `collect` really wrote.
 
 import { execFileSync, spawnSync } from 'node:child_process';
-import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
@@ -9,7 +9,7 @@ import { openLastSeen } from '../../src/integrity/last-seen.ts';
 import { parseVkey } from '../../src/integrity/vkey.ts';
 import { filesOf, folderStore } from '../integrity/sealed.ts';
 import { verifyFolder } from '../integrity/verifying.ts';
-import { eventLine, runCli } from './run-cli.ts';
+import { eventLine, runCli, sink } from './run-cli.ts';
 
 const START = Date.parse('2026-06-22T00:00:00Z');
 const HOUR = 3_600_000;
@@ -140,6 +140,15 @@ describe('verify', () => {
     expect(objects.listed).toBeGreaterThan(manifests().length);
   });
 
+  it('draws a bar while the ledger is read, and takes it away', async () => {
+    const stderr = sink(true);
+    const { code } = await runCli(['verify', '--config', config], { now: NOW, env: env(), stderr });
+    expect(code).toBe(0);
+    const total = manifests().length + 1;
+    expect(stderr.text()).toMatch(new RegExp(`\\r\\u001b\\[K[█░]{24} 1/${total} files {2}ledger`));
+    expect(stderr.text().endsWith('\r\u001b[K')).toBe(true);
+  });
+
   it('that is stopped goes on where it was', async () => {
     const copy = join(folder, 'stopped');
     cpSync(archive, copy, { recursive: true });
@@ -187,6 +196,39 @@ describe('verify', () => {
   it('of an empty folder is never success', async () => {
     const empty = mkdtempSync(join(tmpdir(), 'empty-'));
     expect((await runCli(['verify', '--archive', empty, '--key', vkey], { now: NOW })).code).toBe(5);
+  });
+});
+
+describe('what this machine saw last', () => {
+  const HINT = /integrity\.state or XDG_STATE_HOME .*--no-state/;
+
+  it.each(['collect', 'seal', 'verify'])('%s says what to do where the folder can’t be read', async (command) => {
+    const copy = join(folder, `shut-${command}`);
+    const other = `${copy}.yaml`;
+    cpSync(archive, copy, { recursive: true });
+    writeFileSync(other, readFileSync(config, 'utf8').replace('./archive', copy));
+    const at = { now: NOW + HOUR, env: { XDG_STATE_HOME: join(folder, 'audit.log') } };
+    const { code, stderr } = await runCli([command, '--config', other], at);
+    expect(code).toBe(1);
+    expect(stderr).toContain('audit.log/auditkeep');
+    expect(stderr).toMatch(HINT);
+    // what was collected stays
+    const collected = filesOf(copy).some((file) => file.includes('20260622T060000Z_20260622T070000Z.json'));
+    expect(collected).toBe(command === 'collect');
+    const without = await runCli(['verify', '--no-state', '--config', other], { ...at, now: NOW });
+    expect(without.code).toBe(command === 'collect' ? 3 : 0);
+  });
+
+  it('verify goes on where the folder can’t be written, and say what to do', async () => {
+    const state = join(folder, 'no-space');
+    // the temporary name of what is written is taken by a folder, which also root can't write to
+    const taken = filesOf(join(folder, 'state/auditkeep')).filter((file) => !file.endsWith('.new'));
+    expect(taken.length).toBeGreaterThan(0);
+    for (const file of taken) mkdirSync(join(state, 'auditkeep', `${file}.${process.pid}.new`), { recursive: true });
+    const { code, stdout } = await runCli(['verify', '--config', config], { now: NOW, env: { XDG_STATE_HOME: state } });
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/note: .*can't be written/);
+    expect(stdout).toMatch(HINT);
   });
 });
 
