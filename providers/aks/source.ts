@@ -49,6 +49,13 @@ const MAX_AHEAD = DAY;
 /** Share of `pageRows` that a piece is planned to have: rows may come in between counting and reading. */
 const PLANNED = 0.75;
 
+/** Seconds that the service counts calls in: any 30 of them. */
+const PERIOD = 30;
+/** Calls that may be caught up on at once … */
+const BURST = 3;
+/** … and calls that are left unused, as those before may be on their way for longer: one refused costs a pause and a slower pace for seconds. */
+const UNUSED = 2.5;
+
 /** The service's own time-out begins before ours, so that it can say that a query took too long. Seconds. */
 const waitOf = (timeout: number) => Math.max(1, Math.min(600, Math.floor(timeout / 1000) - 20));
 
@@ -130,6 +137,7 @@ export function connect(settings: ClusterSettings, options: AksOptions, deps: So
     if (probed) return;
     const tables = [...new Set(feeds.map(({ table }) => table))];
     const now = { from: deps.now() - MINUTE, to: deps.now() };
+    await deps.takeSlot?.(signal);
     const answer = await ask(tables.join(', '), probeQuery(tables), now, signal);
     if (answer.status !== 200)
       throw classifyAnswer(answer, attemptOf(tables[0]!)) ?? new TransientError('looking for the tables took too long');
@@ -205,7 +213,11 @@ export function connect(settings: ClusterSettings, options: AksOptions, deps: So
     reads: 'exact',
     bounds,
 
-    quota: () => Promise.resolve({ key: quotaKey, perSecond: options.callsPerSecond }),
+    quota() {
+      const most = options.callsPerSecond * PERIOD;
+      const perSecond = Math.max(most - BURST - UNUSED, most / 2) / PERIOD;
+      return Promise.resolve({ key: quotaKey, perSecond, burst: BURST });
+    },
 
     describe(query) {
       const shown =

@@ -36,10 +36,11 @@ export interface Opened {
 
 export function open(cluster: Cluster, input: RunInput, limiters: ReturnType<typeof createLimiters>): Opened {
   const { log, clock, signal } = input;
-  const source = cluster.implementation.connect(cluster, cluster.options, {
+  const source: Source = cluster.implementation.connect(cluster, cluster.options, {
     log,
     now: () => clock.now(),
     onServerDate: (date) => clock.observe(`the source of ${cluster.name}`, date),
+    takeSlot: async (caller) => limiters(await source.quota()).take(caller),
   });
   const asking = {
     limiter: limiters({ key: `asking ${cluster.name}`, ...ASKING }),

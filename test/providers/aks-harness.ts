@@ -27,12 +27,12 @@ export const OPTIONS = { workspace: WORKSPACE, resource: RESOURCE, timeout: '1s'
 export function connectTo(
   emulator: LogAnalyticsEmulator,
   raw: Readonly<Record<string, unknown>> = {},
-  deps: { now?: () => number; onServerDate?: (date: number) => void } = {},
+  deps: { now?: () => number; onServerDate?: (date: number) => void; takeSlot?: () => Promise<void> } = {},
 ): Source {
   const options = provider.options.parse({ ...OPTIONS, ...raw });
-  const { now = () => emulator.clock.now(), onServerDate = () => {} } = deps;
+  const { now = () => emulator.clock.now(), onServerDate = () => {}, takeSlot = () => Promise.resolve() } = deps;
   const settings = { name: 'shop', provider: 'aks', endpoint: emulator.url, auth: 'none' } as const;
-  return provider.connect(settings, options, { log: silentLog, now, onServerDate });
+  return provider.connect(settings, options, { log: silentLog, now, onServerDate, takeSlot });
 }
 
 /** An entry as a row of a table. */

@@ -358,6 +358,43 @@ describe('what Azure says of the log', () => {
   });
 });
 
+describe('the quota', () => {
+  it('any thirty seconds hold what is paced and what is caught up on, and little is left unused', async () => {
+    const { source } = await start();
+    const { perSecond, burst = Number.NaN } = await source.quota();
+    expect(perSecond * 30 + burst).toBeLessThan(199);
+    expect(perSecond * 30).toBeGreaterThan(0.965 * 200);
+  });
+
+  it('knows of every query: those that are no page wait for a slot of their own', async () => {
+    const { emulator } = await start();
+    let slots = 0;
+    const takeSlot = () => {
+      slots++;
+      // whoever waits for a slot has not asked yet
+      expect(emulator.statistics().queries).toBe(slots - 1);
+      return Promise.resolve();
+    };
+    const source = connectTo(emulator, { table: 'AKSAudit' }, { takeSlot });
+    open.push(source);
+    await source.horizon(signal);
+    await source.visible(signal);
+    await source.horizon(signal);
+    expect(slots).toBeGreaterThan(0);
+    expect(emulator.statistics().queries).toBe(slots);
+    await source.fetchPage(queryOf(source), undefined, signal);
+    expect(emulator.statistics().queries).toBe(slots + 1);
+    const stopped = connectTo(
+      emulator,
+      { table: 'AKSAudit' },
+      { takeSlot: () => Promise.reject(new Error('stopped')) },
+    );
+    open.push(stopped);
+    expect(await errorOf(stopped.horizon(signal))).toMatchObject({ message: 'stopped' });
+    expect(emulator.statistics().queries).toBe(slots + 1);
+  });
+});
+
 describe('options', () => {
   const bad = (change: object) => provider.options.safeParse({ ...OPTIONS, ...change }).error?.issues[0]?.message ?? '';
 
