@@ -70,7 +70,10 @@ export const manifestSchema = z.strictObject({
     holdsFrom: time.optional(),
     holdsBecause: z.enum(['created', 'retention', 'unknown']),
   }),
-  /** complete · silent: received nothing · expired: the source no longer held it · partly-expired: it held only the end of it. */
+  /**
+   * complete · silent: received nothing · expired: the source no longer held it · partly-expired: it held only the end of it.
+   * A time before the source was created is no loss, unless it was created after the cluster's first window.
+   */
   coverage: z.enum(['complete', 'silent', 'expired', 'partly-expired']),
   made: z.strictObject({
     at: time,

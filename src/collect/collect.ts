@@ -161,6 +161,7 @@ async function collectOpened(cluster: Cluster, opened: Opened, shared: Shared): 
       },
       asking,
       lateness: latenessOf(cluster, source),
+      firstEnd: Date.parse(ledger.file!.first) + config.collect.window,
       configSha256: sha256Hex(Buffer.from(config.canonical)),
       apply: policyFor(cluster.policy.policy, policyOptions(cluster, config)),
       ...(redact !== undefined && { redact }),

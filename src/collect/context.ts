@@ -59,6 +59,8 @@ export interface ClusterContext {
   /** For the few other calls (horizon, visible, identity). */
   readonly asking: RetryDeps;
   readonly lateness: { readonly first: number; readonly recheck: number };
+  /** End of the first window that the cluster's plan began with, milliseconds since the epoch. */
+  readonly firstEnd: number;
   readonly configSha256: string;
   /** The cluster's policy, prepared. */
   readonly apply: ApplyPolicy;

@@ -2,7 +2,7 @@
 
 import type { Coverage, Manifest } from '../archive/manifest.ts';
 import { FORMAT } from '../archive/manifest.ts';
-import type { Query, Span } from '../provider.ts';
+import type { Horizon, Query, Span } from '../provider.ts';
 import { formatTime } from '../time.ts';
 import type { Built } from './build.ts';
 import type { ClusterContext, Seen } from './context.ts';
@@ -21,10 +21,17 @@ export interface Description {
   readonly known?: number;
 }
 
-/** Complete, silent, expired or partly expired (rule 11); `found` counts audit events, whatever became of them. */
-export function coverageOf(span: Span, found: number, holdsFrom: number | undefined): Coverage {
-  if (holdsFrom !== undefined && holdsFrom > span.from)
-    return span.to <= holdsFrom && found === 0 ? 'expired' : 'partly-expired';
+/**
+ * Complete, silent, expired or partly expired (rule 11).
+ * Before a source was created there was nothing to lose. But one that was created after the cluster's first window has taken the place
+ * of the one that was read before, as a log group that was deleted and made anew: what that one held is gone.
+ * @param found audit events, whatever became of them
+ * @param firstEnd end of the cluster's first window
+ */
+export function coverageOf(span: Span, found: number, { at, because }: Horizon, firstEnd: number): Coverage {
+  const isOriginal = because === 'created' && at !== undefined && at < firstEnd;
+  if (at !== undefined && !isOriginal && at > span.from)
+    return span.to <= at && found === 0 ? 'expired' : 'partly-expired';
   return found === 0 ? 'silent' : 'complete';
 }
 
@@ -62,7 +69,7 @@ export function describeManifest(context: ClusterContext, d: Description): Manif
     coverage:
       d.read === undefined
         ? 'complete'
-        : coverageOf(d.span, counts.received - counts.skipped + (d.known ?? 0), horizon.at),
+        : coverageOf(d.span, counts.received - counts.skipped + (d.known ?? 0), horizon, context.firstEnd),
     made: {
       at: formatTime(context.clock.now()),
       by: context.version,

@@ -106,6 +106,26 @@ describe('collect', () => {
     expect(manifests.map((m) => m.coverage)).toEqual(['expired', 'expired', 'partly-expired', 'complete', 'silent']);
   });
 
+  it('calls nothing expired that lies before the source was created, unless it was created anew', async () => {
+    const { store } = temporaryArchive();
+    const log = fakeLog(T + 5 * HOUR + 10 * 60_000);
+    log.created = T + 2 * HOUR + 20 * 60_000;
+    put(log, T + 2 * HOUR + 30 * 60_000);
+    const coverage = async () =>
+      (await checkArchive(store)).manifests.filter((m) => m.kind === 'window').map((m) => m.coverage);
+    await run(store, log, { config: { collect: { start: '2026-06-20' } } });
+    expect(await coverage()).toEqual(['complete', 'silent', 'silent']);
+    await run(store, log, { only: { from: T, to: T + 2 * HOUR } });
+    expect(await coverage()).toEqual(['silent', 'silent', 'complete', 'silent', 'silent']);
+    // a log group that is deleted takes its events with it, whatever the new one says of its age
+    log.created = T + 6 * HOUR + 20 * 60_000;
+    log.now = T + 8 * HOUR + 10 * 60_000;
+    put(log, T + 6 * HOUR + 30 * 60_000);
+    put(log, T + 7 * HOUR);
+    await run(store, log);
+    expect((await coverage()).slice(5)).toEqual(['expired', 'partly-expired', 'complete']);
+  });
+
   it('starts where the source still holds something, keeps that start, and fills further back by backfill', async () => {
     const { store } = temporaryArchive();
     const log = fakeLog(T + 2 * DAY);
