@@ -9,6 +9,7 @@ export * from './errors.ts';
 export { type Field, FIELDS, type ScanResult, scanEvent } from './event.ts';
 export { CUT, elements, MALFORMED, nameAt, skipSpace, skipString, skipValue, walkObject } from './json.ts';
 export type { Log } from './log.ts';
+export { collectBytes, giveMemory, takeMemory } from './page-memory.ts';
 export { parseDuration } from './time.ts';
 
 /** A half-open span `[from, to)` in milliseconds since 1970-01-01T00:00:00Z. */
@@ -23,6 +24,8 @@ export interface Query {
   readonly arrival: Span;
   /** How far an event's time may lie before its arrival, in milliseconds: the completeness claim of the window. */
   readonly lateness: number;
+  /** Only records whose event time lies in this part of `bounds`: one of `pieces`. */
+  readonly events?: Span;
 }
 
 /** What a provider hands out: one audit event in the provider's form, or something else from the same log. */
@@ -113,6 +116,11 @@ export interface Source {
   readonly reads: 'wide' | 'exact';
   /** Event-time span that a query reads, for manifest and progress. */
   bounds(query: Query): Span;
+  /**
+   * The query as up to `most` queries that can be walked side by side: each record of it belongs to exactly one of them. Absent where
+   * pages of one query are no slower than pages of several.
+   */
+  pieces?(query: Query, most: number): readonly Query[];
   /** The query in the provider's own terms, for the manifest: group, prefix, filter or KQL. No secrets. */
   describe(query: Query): Readonly<Record<string, string | number>>;
   /**

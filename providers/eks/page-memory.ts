@@ -1,7 +1,7 @@
 // Memory of answers and their messages, used again page after page: fresh megabytes for each would keep the garbage collector busy.
 
 const STEP = 256 << 10;
-const MOST_KEPT = 8;
+const MOST_KEPT = 16;
 const free: Buffer[] = [];
 /** Others may share theirs with strangers (Buffer.concat). */
 const ours = new WeakSet<ArrayBufferLike>();

@@ -30,6 +30,8 @@ const DAY = 24 * HOUR;
 /** PutLogEvents refuses events further ahead of the service's clock, and older ones than MAX_AGE. */
 const MAX_AHEAD = 2 * HOUR;
 const MAX_AGE = 14 * DAY;
+/** Shorter pieces of a query would cost calls that find nothing. */
+const SHORTEST_PIECE = 4 * HOUR;
 /** The most that FilterLogEvents takes. */
 const PAGE_EVENTS = 10_000;
 
@@ -110,7 +112,7 @@ export function connect(settings: ClusterSettings, options: EksOptions, deps: So
 
   /** The service's `endTime` is inclusive, spans are half-open. */
   const range = (query: Query) => {
-    const { from, to } = bounds(query);
+    const { from, to } = query.events ?? bounds(query);
     return { startTime: from, endTime: to - 1 };
   };
 
@@ -156,6 +158,15 @@ export function connect(settings: ClusterSettings, options: EksOptions, deps: So
     lateness: { first: HOUR, recheck: DAY, max: MAX_AGE },
     reads: 'wide',
     bounds,
+
+    // pages of one query come one after the other, each as late as the service takes for it
+    pieces(query, most) {
+      const { from, to } = bounds(query);
+      const { arrival } = query;
+      const count = Math.max(1, Math.min(most, Math.floor((arrival.to - from) / SHORTEST_PIECE)));
+      const at = (n: number) => (n === count ? to : from + Math.round(((arrival.to - from) * n) / count));
+      return Array.from({ length: count }, (_, n) => ({ ...query, events: { from: at(n), to: at(n + 1) } }));
+    },
 
     async quota() {
       const id = await accountId(new AbortController().signal);

@@ -47,7 +47,8 @@ export async function recheckDay(date: string, ledger: Ledger, context: ClusterC
     );
     const open = covered.filter((one) => !one.manifest.final);
     const query = open.length === 0 ? undefined : queryOf(open, context);
-    const walk = query && createWalk(context.source, query, context.reading);
+    const walk =
+      query && createWalk(context.source, query, context.reading, context.config.collect.parallel, context.reads);
     return await restarting(
       () => attempt({ name, span, covered, open, query, walk }, ledger, context),
       context.reading,
@@ -84,30 +85,28 @@ async function attempt(task: Task, ledger: Ledger, context: ClusterContext): Pro
   try {
     let read: { query: Query; pages: number } | undefined;
     if (query !== undefined && walk !== undefined) {
-      const pages = await context.reads(() =>
-        walk.run(async (page) => {
-          context.scratch.budget.force(page.bytes);
-          try {
-            await known.load(page.records);
-            for (const record of page.records) {
-              const fingerprint = fingerprintOf(record);
-              if (known.isNew(record, fingerprint))
-                builder.add(record, fingerprint, known.windowOf(record), policies.of(known.manifestOf(record)));
-            }
-            await builder.settle();
-          } finally {
-            context.scratch.budget.give(page.bytes);
+      const pages = await walk.run(async (page) => {
+        context.scratch.budget.force(page.bytes);
+        try {
+          await known.load(page.records);
+          for (const record of page.records) {
+            const fingerprint = fingerprintOf(record);
+            if (known.isNew(record, fingerprint))
+              builder.add(record, fingerprint, known.windowOf(record), policies.of(known.manifestOf(record)));
           }
-          const { bytes, records, position } = page;
-          context.emit({
-            type: 'page',
-            cluster: context.cluster.name,
-            bytes,
-            records: records.length,
-            ...(position !== undefined && { position }),
-          });
-        }),
-      );
+          await builder.settle();
+        } finally {
+          context.scratch.budget.give(page.bytes);
+        }
+        const { bytes, records, position } = page;
+        context.emit({
+          type: 'page',
+          cluster: context.cluster.name,
+          bytes,
+          records: records.length,
+          ...(position !== undefined && { position }),
+        });
+      });
       read = { query, pages };
     }
     const seen = await look(context);

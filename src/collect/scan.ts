@@ -78,7 +78,7 @@ export async function runScan(scan: Scan, context: ClusterContext): Promise<Outc
   const query: Query = { arrival: { from: windows[0]!.from, to: windows.at(-1)!.to }, lateness };
   try {
     await context.scratch.budget.room(ROOM, context.signal);
-    const walk = createWalk(context.source, query, context.reading);
+    const walk = createWalk(context.source, query, context.reading, context.config.collect.parallel, context.reads);
     return await restarting(() => attempt(scan, query, walk, context), context.reading);
   } catch (error) {
     context.signal.throwIfAborted();
@@ -92,33 +92,31 @@ async function attempt(scan: Scan, query: Query, walk: Walk, context: ClusterCon
   const length = windows[0]!.to - windows[0]!.from;
   const builders = windows.map((span) => builderFor(context, windowName(span)));
   try {
-    const pages = await context.reads(() =>
-      walk.run(async (page) => {
-        budget.force(page.bytes);
-        try {
-          let worked = 0;
-          for (const record of page.records) {
-            const builder = builders[Math.floor((record.arrival - query.arrival.from) / length)];
-            builder?.add(record, fingerprintOf(record));
-            worked += record.content.length;
-            if (worked < TURN) continue;
-            worked = 0;
-            await setImmediate();
-          }
-          for (const builder of builders) await builder.settle();
-        } finally {
-          budget.give(page.bytes);
+    const pages = await walk.run(async (page) => {
+      budget.force(page.bytes);
+      try {
+        let worked = 0;
+        for (const record of page.records) {
+          const builder = builders[Math.floor((record.arrival - query.arrival.from) / length)];
+          builder?.add(record, fingerprintOf(record));
+          worked += record.content.length;
+          if (worked < TURN) continue;
+          worked = 0;
+          await setImmediate();
         }
-        const { bytes, records, position } = page;
-        context.emit({
-          type: 'page',
-          cluster: context.cluster.name,
-          bytes,
-          records: records.length,
-          ...(position !== undefined && { position }),
-        });
-      }),
-    );
+        for (const builder of builders) await builder.settle();
+      } finally {
+        budget.give(page.bytes);
+      }
+      const { bytes, records, position } = page;
+      context.emit({
+        type: 'page',
+        cluster: context.cluster.name,
+        bytes,
+        records: records.length,
+        ...(position !== undefined && { position }),
+      });
+    });
     const seen = await look(context);
     const finish = async (span: Span, builder: Builder): Promise<Outcome> => {
       try {

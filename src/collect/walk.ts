@@ -4,8 +4,11 @@ import { StaleTokenError, TransientError, WindowTooLargeError } from '../errors.
 import type { Page, Query, Source, Span } from '../provider.ts';
 import { callProvider, type RetryDeps } from './retry.ts';
 
-/** Called for each page in order. Nothing is held back: the next page waits until it resolves. */
+/** Called for one page at a time, in order within each part of the query. Nothing is held back: the next page waits until it resolves. */
 export type OnPage = (page: Page) => Promise<void>;
+
+/** Runs work as soon as one more page walk may run. */
+export type InSlot = <T>(work: () => Promise<T>) => Promise<T>;
 
 /** The walk over one query, which may become several: what the service finds too large is halved, and stays halved when the walk starts again. */
 export interface Walk {
@@ -16,7 +19,50 @@ export interface Walk {
   run(onPage: OnPage): Promise<number>;
 }
 
-export function createWalk(source: Source, query: Query, deps: RetryDeps): Walk {
+/** @param most pieces of the query that are walked side by side where the source knows how, each in a slot of its own */
+export function createWalk(
+  source: Source,
+  query: Query,
+  deps: RetryDeps,
+  most = 1,
+  inSlot: InSlot = (work) => work(),
+): Walk {
+  const pieces = most > 1 ? source.pieces?.(query, most) : undefined;
+  const strands = (pieces ?? [query]).map((piece) => createStrand(source, piece, deps));
+  return {
+    async run(onPage) {
+      let failed: { readonly error: unknown } | undefined;
+      let turn: Promise<void> = Promise.resolve();
+      // one page at a time, whatever strand it is from: builders are not made for several hands
+      const inTurn: OnPage = (page) => {
+        const mine = turn.then(() => {
+          if (failed !== undefined) throw failed.error;
+          return onPage(page);
+        });
+        turn = mine.catch(() => undefined);
+        return mine;
+      };
+      const walked = await Promise.all(
+        strands.map((strand) =>
+          inSlot(async () => {
+            if (failed !== undefined) return 0;
+            try {
+              return await strand.run(inTurn);
+            } catch (error) {
+              failed ??= { error };
+              return 0;
+            }
+          }),
+        ),
+      );
+      if (failed !== undefined) throw (failed as { error: unknown }).error;
+      return walked.reduce((sum, pages) => sum + pages, 0);
+    },
+  };
+}
+
+/** One piece of a query, page after page. */
+function createStrand(source: Source, query: Query, deps: RetryDeps): Walk {
   const queries: Query[] = [query];
 
   /** Puts the two halves of a query in its place. Throws the error itself where there is nothing left to halve. */

@@ -1,6 +1,7 @@
 // Calls to a provider: the limiter's pace, retries, the page walk, and clocks; all with a time of the test's own.
 
 import fc from 'fast-check';
+import pLimit from 'p-limit';
 import { describe, expect, it } from 'vitest';
 import { createClock } from '../../src/collect/clock.ts';
 import { createLimiter, createLimiters } from '../../src/collect/limiter.ts';
@@ -263,6 +264,82 @@ describe('walk', () => {
       },
     } as unknown as Source;
     expect(await walkAll(source)).toEqual([10, 11, 12, 40, 41]);
+  });
+
+  /** As sourceOf, walked in pieces of event time, which here is arrival. */
+  function piecewise(onFetch: (query: Query, token: string | undefined) => void | Promise<void>): Source {
+    const source = sourceOf('exact', () => undefined, 30);
+    return {
+      ...source,
+      pieces: (query: Query, most: number) =>
+        Array.from({ length: most }, (_, n) => ({
+          ...query,
+          events: { from: Math.floor((1000 * n) / most), to: Math.floor((1000 * (n + 1)) / most) },
+        })),
+      async fetchPage(query: Query, token: string | undefined, signal: AbortSignal) {
+        await onFetch(query, token);
+        return source.fetchPage({ ...query, arrival: query.events! }, token, signal);
+      },
+    };
+  }
+  const whole: Query = { arrival: { from: 0, to: 1000 }, lateness: 0 };
+
+  it('walks pieces of a query side by side, and hands out their pages one at a time', async () => {
+    const { deps } = retryDeps();
+    const reads = pLimit(3);
+    let most = 0;
+    let fetching = 0;
+    const source = piecewise(async () => {
+      most = Math.max(most, ++fetching);
+      await new Promise((done) => setTimeout(done, 1));
+      fetching--;
+    });
+    const arrivals: number[] = [];
+    let inHand = 0;
+    const pages = await createWalk(source, whole, deps, 5, reads).run(async (page) => {
+      expect(++inHand).toBe(1);
+      await new Promise((done) => setTimeout(done, 1));
+      arrivals.push(...page.records.map((record) => record.arrival));
+      inHand--;
+    });
+    expect(arrivals.sort((a, b) => a - b)).toEqual(everyMillisecond);
+    expect(pages).toBe(5 * Math.ceil(200 / 30));
+    expect(most).toBeGreaterThan(1);
+    // three walks, each one page ahead
+    expect(most).toBeLessThanOrEqual(6);
+  });
+
+  it('one piece that loses its place starts all of them again', async () => {
+    const { deps } = retryDeps();
+    let left = 2;
+    const source = piecewise((query, token) => {
+      if (query.events!.from === 500 && token === '530' && left-- > 0) throw new StaleTokenError('expired');
+    });
+    const walk = createWalk(source, whole, deps, 4);
+    const arrivals = await restarting(async () => {
+      const taken: number[] = [];
+      await walk.run(async (page) => void taken.push(...page.records.map((record) => record.arrival)));
+      return taken;
+    }, deps);
+    expect(arrivals.sort((a, b) => a - b)).toEqual(everyMillisecond);
+    expect(left).toBe(-1);
+  });
+
+  it('ends with the first error of a piece, when no other is under way any more', async () => {
+    const { deps } = retryDeps();
+    let failed = false;
+    let after = 0;
+    const source = piecewise((query, token) => {
+      if (query.events!.from === 250 && token !== undefined) throw new AuthError('no longer allowed');
+    });
+    const run = createWalk(source, whole, deps, 4).run(async () => {
+      if (failed) after++;
+      await new Promise((done) => setTimeout(done, 1));
+    });
+    await expect(run).rejects.toThrow('no longer allowed');
+    failed = true;
+    await new Promise((done) => setTimeout(done, 20));
+    expect(after).toBe(0);
   });
 
   /** As sourceOf, but says each page's next token before the page is ready. `spell` may spoil what it says. */

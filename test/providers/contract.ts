@@ -249,6 +249,31 @@ export function providerContract({ name, start, burst = 6000 }: ContractSetup): 
         );
     });
 
+    it('walked in pieces, gives each record of the query in exactly one of them', async (context) => {
+      const { harness, source } = await fresh();
+      if (source.pieces === undefined) return context.skip('pages of one query are no slower than of several');
+      const day: Span = { from: T - 20 * HOUR, to: T + 4 * HOUR };
+      const query = queryOf(source, day);
+      const bounds = source.pieces(query, 4).map((piece) => piece.events!.from);
+      expect(bounds).toHaveLength(4);
+      const near = [...bounds, day.from, day.to, ...Array.from({ length: 100 }, (_, i) => day.from + i * 14 * MINUTE)];
+      const entries = near.flatMap((at, i) =>
+        [-1, 0, 1].map((d) => entry(`e-${i}${d}`, at + d, at + d + (i % 40) * SECOND)),
+      );
+      await harness.put(entries);
+      const key = (r: ProviderRecord) => `${r.id} ${r.arrival} ${r.content.toString()}`;
+      const whole = (await walk(source, query)).map(key).sort();
+      expect(whole.length).toBeGreaterThan(300);
+      for (const most of [1, 2, 4, 64]) {
+        const pieces = source.pieces(query, most);
+        expect(pieces.length).toBeLessThanOrEqual(most);
+        const records = (await Promise.all(pieces.map((piece) => walk(source, piece)))).flat();
+        expect(records.map(key).sort()).toEqual(whole);
+      }
+      // an hour is read in a call or two, which pieces would only multiply
+      expect(source.pieces(queryOf(source, hour), 4)).toHaveLength(1);
+    });
+
     it('decodes one record into one result, the same each time, an Event where it is one', async () => {
       const { harness, source } = await fresh();
       await harness.put([entry('one', T, T), entry('two', T + 1, T + 1)]);
