@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { type AuditEvent, type Field, FIELDS, fieldBytes, fieldValue, scanEvent } from '../src/event.ts';
-import { cutPrefix } from '../src/reject-prefix.ts';
+import { cutPrefix } from '../src/collect/reject-prefix.ts';
 import { INFERRED, salvage, TRUNCATED } from '../src/salvage.ts';
 import { lineOf, members, REAL_LINES } from './event-lines.ts';
 

@@ -16,9 +16,9 @@ import { policyFor } from '../policy/apply.ts';
 import type { ChosenPolicy } from '../policy/chosen.ts';
 import { redactorFor } from '../policy/redact.ts';
 import { addStart, begin, checkSame } from './begin.ts';
-import { putOnce } from './build.ts';
 import type { ClusterContext, Outcome } from './context.ts';
 import { createLimiters } from './limiter.ts';
+import { putOnce } from './part-files.ts';
 import {
   addedStart,
   latenessOf,
@@ -54,7 +54,7 @@ interface Shared {
 }
 
 /** Windows that are packed and put side by side. */
-const COMMITS_AT_ONCE = 8;
+const COMMITS_AT_ONCE = 3;
 
 /** Collects what is due. Failures of one cluster don't stop the others; an abort rejects. */
 export async function collect(input: RunInput): Promise<ClusterSummary[]> {

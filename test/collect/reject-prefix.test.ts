@@ -2,9 +2,9 @@
 
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { toAuditRow, toDiagnosticsRow, toEnvelope } from '../emulators/story/aks.ts';
-import { logEntryOf } from '../emulators/story/gke.ts';
-import { cutPrefix } from '../src/reject-prefix.ts';
+import { toAuditRow, toDiagnosticsRow, toEnvelope } from '../../emulators/story/aks.ts';
+import { logEntryOf } from '../../emulators/story/gke.ts';
+import { cutPrefix } from '../../src/collect/reject-prefix.ts';
 
 const SECRET = 'hunter2';
 const PATCH = 'patch.webhook.admission.k8s.io/round_0_index_0';

@@ -1,7 +1,7 @@
 // How much of a record that can't be decoded, and so can't be redacted, rejects/ may keep: its beginning, up to the first body.
 
-import { nameAt, skipSpace, walkObject } from './json.ts';
-import { METADATA, PATCH } from './salvage.ts';
+import { nameAt, skipSpace, walkObject } from '../json.ts';
+import { METADATA, PATCH } from '../salvage.ts';
 
 /** The most that is kept of a record in rejects/, bytes. */
 const MOST = 4096;
