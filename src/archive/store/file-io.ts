@@ -1,6 +1,6 @@
 // System calls of the directory store with their quirks: folders that are made and kept, objects that are read and written.
 
-import { constants, createReadStream } from 'node:fs';
+import { constants } from 'node:fs';
 import { type FileHandle, mkdir, open, stat } from 'node:fs/promises';
 import { createHash } from 'node:crypto';
 import { dirname } from 'node:path';
@@ -91,12 +91,23 @@ export async function hashFile(path: string): Promise<{ readonly size: number; r
   const handle = await openObject(path);
   if (handle === undefined) return undefined;
   const digest = createHash('sha256');
-  let size = 0;
-  for await (const chunk of handle.createReadStream({ highWaterMark: 1 << 18 }) as AsyncIterable<Buffer>) {
-    digest.update(chunk);
-    size += chunk.length;
+  try {
+    const size = await readThrough(handle, (chunk) => void digest.update(chunk));
+    return { size, sha256: digest.digest('hex') };
+  } finally {
+    await handle.close();
   }
-  return { size, sha256: digest.digest('hex') };
+}
+
+/** Reads a file to its end, piece by piece into the same memory: fresh memory for each would pile up until it is collected. */
+async function readThrough(handle: FileHandle, onChunk: (chunk: Buffer) => void | Promise<void>): Promise<number> {
+  const memory = Buffer.allocUnsafeSlow(1 << 18);
+  for (let size = 0; ;) {
+    const { bytesRead } = await handle.read(memory, 0, memory.length, size);
+    if (bytesRead === 0) return size;
+    size += bytesRead;
+    await onChunk(memory.subarray(0, bytesRead));
+  }
 }
 
 /** Writes a body and gives the SHA-256 of what was written. */
@@ -106,11 +117,15 @@ export async function writeBody(handle: FileHandle, body: Body): Promise<string>
     return sha256Hex(body);
   }
   const digest = createHash('sha256');
-  let size = 0;
-  for await (const chunk of createReadStream(body.path, { highWaterMark: 1 << 18 }) as AsyncIterable<Buffer>) {
-    digest.update(chunk);
-    size += chunk.length;
-    await handle.writeFile(chunk);
+  const source = await open(body.path, 'r');
+  let size: number;
+  try {
+    size = await readThrough(source, async (chunk) => {
+      digest.update(chunk);
+      await handle.writeFile(chunk);
+    });
+  } finally {
+    await source.close();
   }
   if (size !== body.size)
     throw new AuditkeepError(`${body.path} has ${size} bytes instead of ${body.size}; nothing was stored`);
