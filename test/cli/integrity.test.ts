@@ -302,7 +302,7 @@ describe('prove', () => {
     const forged = [
       good.replace(/index \d+/, 'index 0'),
       good.replace(
-        /\n([A-Z])([A-Za-z0-9+/]{42}=)\n/,
+        /\n([A-Za-z0-9+/])([A-Za-z0-9+/]{42}=)\n/,
         (_, a: string, rest: string) => `\n${a === 'A' ? 'B' : 'A'}${rest}\n`,
       ),
       good.replace(/(\n\n[^\n]+\n)(\d+)\n/, (_, a: string, n: string) => `${a}${Number(n) + 1}\n`),
