@@ -1,11 +1,12 @@
 // `npm run bench`: measures speed and memory against their goals, prints each ratio, writes JSON, ends with 1 if a goal is missed.
-//   npm run bench [-- [--quick] [--no-build] file eks memory idle help policy quota]
+//   npm run bench [-- [--quick] [--no-build] file eks clouds memory idle help policy quota]
 
 import { execFileSync } from 'node:child_process';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { availableParallelism, cpus, loadavg, totalmem } from 'node:os';
 import { join, relative } from 'node:path';
 import { parseArgs } from 'node:util';
+import { clouds } from './clouds.ts';
 import { OUT, ROOT } from './data.ts';
 import { eks } from './eks.ts';
 import { file } from './file.ts';
@@ -16,7 +17,7 @@ import { memory } from './memory.ts';
 import { policy } from './policy.ts';
 import { quota } from './quota.ts';
 
-const BENCHMARKS: Readonly<Record<string, Benchmark>> = { help, idle, eks, file, memory, policy, quota };
+const BENCHMARKS: Readonly<Record<string, Benchmark>> = { help, idle, eks, clouds, file, memory, policy, quota };
 
 async function main(): Promise<number> {
   const { values, positionals } = parseArgs({

@@ -36,6 +36,7 @@ const BASE = [
   'json.ts',
   'log.ts',
   'micro-time.ts',
+  'page-memory.ts',
   'provider.ts',
   'salvage.ts',
   'scan',

@@ -1,7 +1,7 @@
 // The Azure clients of one cluster: loaded on first use, with the credentials that its config names, without retries of their own.
 
 import { AsyncLocalStorage } from 'node:async_hooks';
-import { type ClusterSettings, ConfigError } from '../../src/provider.ts';
+import { type ClusterSettings, collectBytes, ConfigError } from '../../src/provider.ts';
 import { CLOUDS } from './clouds.ts';
 import type { AksOptions } from './options.ts';
 
@@ -10,6 +10,7 @@ export interface Answer {
   readonly status: number;
   /** Milliseconds that it asked to wait. */
   readonly retryAfter?: number;
+  /** Of a query that was answered: in memory for `giveMemory`. */
   readonly body: Buffer;
 }
 
@@ -56,14 +57,21 @@ const retryAfterOf = (value: string | null | undefined): number | undefined => {
   return Number.isFinite(ms) && ms > 0 ? ms : undefined;
 };
 
+/** Over 64 MB the service cuts; what says more is collected as it comes. */
+const LONGEST = 64 << 20;
+
 async function bodyOf(response: {
   bodyAsText?: string | null;
   readableStreamBody?: NodeJS.ReadableStream;
+  headers: { get(name: string): string | undefined };
 }): Promise<Buffer> {
   if (response.readableStreamBody === undefined) return Buffer.from(response.bodyAsText ?? '');
-  const chunks: Buffer[] = [];
-  for await (const chunk of response.readableStreamBody) chunks.push(chunk as Buffer);
-  return Buffer.concat(chunks);
+  // a zipped answer says its zipped length, which is better than nothing
+  const length = Number(response.headers.get('content-length') ?? 0);
+  return collectBytes(
+    response.readableStreamBody as unknown as AsyncIterable<Buffer>,
+    length <= LONGEST ? length : undefined,
+  );
 }
 
 const EMPTY = '{"tables":[]}';

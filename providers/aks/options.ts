@@ -63,7 +63,7 @@ export const optionsSchema = z
       .max(1000)
       .default(200 / 30),
     queriesAtOnce: z.number().int().min(1).max(100).default(5),
-    pageRows: z.number().int().min(1).max(400_000).default(1500),
+    pageRows: z.number().int().min(1).max(400_000).default(1250),
     timeout: duration(1000, 11 * 60_000, 'from 1s to 11m').default(200_000),
   })
   .superRefine((o, context) => {

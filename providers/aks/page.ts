@@ -1,8 +1,17 @@
 // An answer of the query API → the records of a piece; says so when it isn't the whole piece.
 
-import { type ProviderRecord, skipSpace, skipValue, type Span, TransientError } from '../../src/provider.ts';
+import { isUtf8 } from 'node:buffer';
+import {
+  type ProviderRecord,
+  skipSpace,
+  skipValue,
+  type Span,
+  takeMemory,
+  TransientError,
+} from '../../src/provider.ts';
 import { answerColumns } from './kql.ts';
 import type { Table } from './options.ts';
+import { createRowCopier } from './row-text.ts';
 
 const CLOSE = 0x5d;
 const COMMA = 0x2c;
@@ -16,6 +25,8 @@ export interface TooMuch {
 export interface Rows {
   readonly count: number;
   readonly rows: Iterable<readonly unknown[]>;
+  /** Where each row stands in the answer, begin and end by turns; absent if the answer was laid out in another way. */
+  readonly places?: readonly number[];
 }
 
 interface Answer {
@@ -65,10 +76,12 @@ interface Found {
   readonly answer: Answer;
   readonly count: number;
   readonly rows: () => Generator<readonly unknown[]>;
+  readonly places?: readonly number[];
 }
 
 /** Splits an answer at its rows without making strings of them; undefined if it is laid out in another way. */
 function splitAnswer(body: Buffer): Found | undefined {
+  if (!isUtf8(body)) return undefined;
   const begin = body.indexOf(ROWS) + ROWS.length;
   const head = body.toString('utf8', 0, begin);
   if (begin < ROWS.length || !/^\s*\{\s*"tables"\s*:\s*\[\s*\{/.test(head)) return undefined;
@@ -92,6 +105,7 @@ function splitAnswer(body: Buffer): Found | undefined {
   return {
     answer,
     count: places.length / 2,
+    places,
     *rows() {
       for (let k = 0; k < places.length; k += 2)
         yield JSON.parse(body.toString('utf8', places[k], places[k + 1])) as unknown[];
@@ -111,12 +125,17 @@ function wholeAnswer(body: Buffer): Found {
   };
 }
 
+function checkRow(row: unknown, columns: number): readonly unknown[] {
+  if (Array.isArray(row) && row.length === columns) return row;
+  throw new TransientError('the query API answered a row with too few columns');
+}
+
 /**
  * The rows of the first table, checked to have the columns that were asked for.
  * @throws TransientError for what is no answer of the service, also while the rows are read
  */
 export function readRows(body: Buffer, columns: readonly string[]): Rows | TooMuch {
-  const { answer, count, rows } = splitAnswer(body) ?? wholeAnswer(body);
+  const { answer, count, rows, places } = splitAnswer(body) ?? wholeAnswer(body);
   // over its limits the service answers 200, some of the rows, and this
   if (answer.error !== undefined && answer.error !== null)
     return { tooMuch: `only part of the rows came (${errorCodes(answer.error)})` };
@@ -126,12 +145,9 @@ export function readRows(body: Buffer, columns: readonly string[]): Rows | TooMu
     throw new TransientError(`the query API answered without the columns ${columns.join(', ')}`);
   return {
     count,
+    ...(places !== undefined && { places }),
     rows: (function* () {
-      for (const row of rows()) {
-        if (!Array.isArray(row) || row.length !== columns.length)
-          throw new TransientError('the query API answered a row with too few columns');
-        yield row;
-      }
+      for (const row of rows()) yield checkRow(row, columns.length);
     })(),
   };
 }
@@ -149,15 +165,44 @@ interface Dated {
   readonly record: ProviderRecord;
 }
 
+export interface Records {
+  readonly records: readonly ProviderRecord[];
+  /** What holds their contents: for `giveMemory`. */
+  readonly memory: Buffer;
+}
+
 /**
  * Records in order of arrival, rows of one tick by content: the service promises no order.
  * A record's content is its row as JSON, columns in a fixed order, without the arrival: the same row always has the same bytes.
+ * @param body the answer that the rows come from
  * @throws TransientError for a row without ingestion time, or one that wasn't asked for
  */
-export function toRecords(rows: Rows['rows'], table: Table, asked: Span): ProviderRecord[] {
+export function toRecords({ rows, count, places }: Rows, body: Buffer, table: Table, asked: Span): Records {
   const names = answerColumns(table);
-  const found = Array.from(rows, (row): Dated => {
-    const arrivalText = row[0];
+  const copier = createRowCopier(table);
+  const memory = takeMemory(body.length + count * copier.more);
+  let filled = 0;
+
+  /** The text's bytes; of their own where they don't fit any more. */
+  function write(text: string): Buffer {
+    const most = memory.length - filled;
+    // no character takes more than three bytes for each of its units
+    if (text.length * 3 > most && Buffer.byteLength(text) > most) return Buffer.from(text);
+    const from = filled;
+    filled += memory.write(text, from);
+    return memory.subarray(from, filled);
+  }
+
+  // pods are few, and records wait in memory
+  const origins = new Map<string, string>();
+  function originOf(pod: unknown): string {
+    if (typeof pod !== 'string' || pod === '') return table;
+    let origin = origins.get(pod);
+    if (origin === undefined) origins.set(pod, (origin = `${table}/${pod}`));
+    return origin;
+  }
+
+  function dated(arrivalText: unknown, timeText: unknown, pod: unknown, content: () => Buffer): Dated {
     if (typeof arrivalText !== 'string' || !TIME.test(arrivalText))
       throw new TransientError(
         `a row of ${table} has no ingestion_time(), so nobody can tell which window it belongs to`,
@@ -167,19 +212,37 @@ export function toRecords(rows: Rows['rows'], table: Table, asked: Span): Provid
     const arrival = Date.parse(arrivalText);
     if (!(arrival >= asked.from && arrival < asked.to))
       throw new TransientError(`the query API answered a row of ${arrivalText}, which wasn't asked for`);
-    const members: Record<string, unknown> = { Type: table };
-    for (let i = 1; i < names.length; i++) members[names[i]!] = row[i];
-    const time = Date.parse(String(members['TimeGenerated']));
-    const pod = members['PodName'] ?? members['pod_s'];
+    const time = Date.parse(String(timeText));
     return {
       arrivalText,
       record: {
         arrival,
-        content: Buffer.from(JSON.stringify(members)),
+        content: content(),
         ...(!Number.isNaN(time) && { time }),
-        origin: typeof pod === 'string' && pod !== '' ? `${table}/${pod}` : table,
+        origin: originOf(pod),
       },
     };
-  });
-  return found.sort(byArrival).map(({ record }) => record);
+  }
+
+  function parsed(row: readonly unknown[]): Dated {
+    const members: Record<string, unknown> = { Type: table };
+    for (let i = 1; i < names.length; i++) members[names[i]!] = row[i];
+    const pod = members['PodName'] ?? members['pod_s'];
+    return dated(row[0], members['TimeGenerated'], pod, () => write(JSON.stringify(members)));
+  }
+
+  function copiedOrParsed(from: number, to: number): Dated {
+    const copied = copier.copy(body, from, to, memory, filled);
+    if (copied === undefined)
+      return parsed(checkRow(JSON.parse(body.toString('utf8', from, to)) as unknown, names.length));
+    const content = memory.subarray(filled, filled + copied.length);
+    filled += copied.length;
+    return dated(copied.arrival, copied.time, copied.pod, () => content);
+  }
+
+  const found =
+    places === undefined
+      ? Array.from(rows, parsed)
+      : Array.from({ length: count }, (_, k) => copiedOrParsed(places[2 * k]!, places[2 * k + 1]!));
+  return { records: found.sort(byArrival).map(({ record }) => record), memory };
 }

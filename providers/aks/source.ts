@@ -2,6 +2,7 @@
 
 import {
   AuditkeepError,
+  giveMemory,
   TransientError,
   type ClusterSettings,
   type Horizon,
@@ -46,8 +47,8 @@ const DAY = 24 * 60 * MINUTE;
 /** Azure sets TimeGenerated to the time of arrival where it is more than 2 days older or 1 day ahead. */
 const LATENESS = 3 * DAY;
 const MAX_AHEAD = DAY;
-/** Share of `pageRows` that a piece is planned to have: rows may come in between counting and reading. */
-const PLANNED = 0.75;
+/** Share of `pageRows` that a piece is planned to have: rows may come in between counting and reading, if only few so long after. */
+const PLANNED = 0.9;
 
 /** Seconds that the service counts calls in: any 30 of them. */
 const PERIOD = 30;
@@ -125,6 +126,7 @@ export function connect(settings: ClusterSettings, options: AksOptions, deps: So
     const read = readRows(answer.body, ['Feed', 'Rows']);
     if ('tooMuch' in read) throw new TransientError(`counting rows: ${read.tooMuch}`);
     const counts = [...read.rows];
+    giveMemory(answer.body);
     const withRows = feeds.filter((feed) => counts.some(([name, rows]) => name === feedName(feed) && Number(rows) > 0));
     const whole = withRows.filter(({ category }) => category === 'kube-audit');
     return { feeds: whole.length > 0 ? whole : withRows, bytes: answer.body.length };
@@ -162,6 +164,7 @@ export function connect(settings: ClusterSettings, options: AksOptions, deps: So
       const error = classifyAnswer(answer, attemptOf(table));
       if (error !== undefined) throw error;
     }
+    giveMemory(answer.body);
     return { records: [], bytes: answer.body.length, next: formatCursor(split(cursor, slots)) };
   }
 
@@ -176,12 +179,14 @@ export function connect(settings: ClusterSettings, options: AksOptions, deps: So
     if (answer.status === 200) {
       const read = readRows(answer.body, answerColumns(table));
       if (!('tooMuch' in read) && read.count < options.pageRows) {
-        const records = toRecords(read.rows, table, piece.arrival);
+        const { records, memory } = toRecords(read, answer.body, table, piece.arrival);
+        giveMemory(answer.body);
         const next = advance(cursor, query.arrival);
         return {
           records,
           bytes: answer.body.length,
           ...(next !== undefined && { next: formatCursor(next) }),
+          release: () => giveMemory(memory),
         };
       }
       fewer = 'tooMuch' in read;
@@ -191,6 +196,7 @@ export function connect(settings: ClusterSettings, options: AksOptions, deps: So
       if (error !== undefined) throw error;
     }
     // nothing of it is used: an answer that was cut doesn't say where
+    giveMemory(answer.body);
     const next = shrink(cursor, fewer);
     if (next === undefined) throw cannotSplit(table, cursor, tooMuch, answer.status);
     deps.log.debug({ table, arrival: piece.arrival, tooMuch }, 'too much for one query; asking for less');

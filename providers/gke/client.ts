@@ -1,6 +1,6 @@
 // Calls of Google's REST APIs with the credentials that the config names, one call for one call: no retries of its own (docs/decisions/0007-gke-transport.md).
 
-import type { ClusterSettings } from '../../src/provider.ts';
+import { type ClusterSettings, collectBytes } from '../../src/provider.ts';
 import { type Attempt, classifyAnswer, classifyCredentials, classifyNetwork } from './classify.ts';
 import type { GkeOptions } from './options.ts';
 
@@ -23,6 +23,7 @@ export interface ApiCall extends Attempt {
 }
 
 export interface ApiAnswer {
+  /** In memory for `giveMemory`. */
   readonly body: Buffer;
   /** Bytes as they were before they were unpacked aren't known to fetch: these are the unpacked ones. */
   readonly bytes: number;
@@ -63,6 +64,16 @@ export async function unlessAborted<T>(waiting: Promise<T>, signal: AbortSignal)
   }
 }
 
+/** Answers of 1000 entries have a few MB; what says more is collected as it comes. */
+const LONGEST = 64 << 20;
+
+async function bodyOf({ body, headers }: Response): Promise<Buffer> {
+  if (body === null) return Buffer.alloc(0);
+  // a zipped answer says its zipped length, which is better than nothing
+  const length = Number(headers.get('content-length') ?? 0);
+  return collectBytes(body as AsyncIterable<Uint8Array>, length <= LONGEST ? length : undefined);
+}
+
 /** @param onDate called with the Date header of every answer, errors included, milliseconds since the epoch */
 export function createClient(options: GkeOptions, settings: ClusterSettings, onDate: (date: number) => void) {
   let auth: Promise<Headers> | undefined;
@@ -101,7 +112,7 @@ export function createClient(options: GkeOptions, settings: ClusterSettings, onD
         });
         const date = Date.parse(response.headers.get('date') ?? '');
         if (!Number.isNaN(date)) onDate(date);
-        const body = Buffer.from(await response.arrayBuffer());
+        const body = await bodyOf(response);
         if (response.status === 200) return { body, bytes: body.length };
         throw classifyAnswer({ status: response.status, retryAfter: response.headers.get('retry-after'), body }, what);
       } catch (error) {

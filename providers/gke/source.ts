@@ -3,6 +3,7 @@
 import {
   AuditkeepError,
   type ClusterSettings,
+  giveMemory,
   type Page,
   type Query,
   type Source,
@@ -78,7 +79,12 @@ export function connect(settings: ClusterSettings, options: GkeOptions, deps: So
       throw new StaleTokenError('entries.list gave the page token back that was sent: the walk goes in a circle');
     // pages come in the order of event time
     const last = page.records.at(-1)?.time;
-    return { ...page, bytes: answer.bytes, ...(last !== undefined && { position: last }) };
+    return {
+      ...page,
+      bytes: answer.bytes,
+      ...(last !== undefined && { position: last }),
+      release: () => giveMemory(answer.body),
+    };
   }
 
   return {
