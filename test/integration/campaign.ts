@@ -12,7 +12,7 @@ import { openStore } from '../../src/archive/store/open.ts';
 import type { Store } from '../../src/archive/store/store.ts';
 import type { S3Options } from '../../src/config.ts';
 import { formatTime } from '../../src/time.ts';
-import { checkArchive } from '../archive/check-archive.ts';
+import { type CheckedArchive, checkArchive } from '../archive/check-archive.ts';
 
 export const PHASES = ['read', 'put', 'manifest', 'sweep', 'recheck'] as const;
 export type Phase = (typeof PHASES)[number];
@@ -48,21 +48,41 @@ export function phaseOf(line: string): Phase | undefined {
   return entry.key.includes('_recheck') ? 'recheck' : entry.key.startsWith('ledger/') ? 'manifest' : undefined;
 }
 
+/** A cloud whose clusters are collected under the knife. */
 export interface Cloud {
-  readonly emulator: CloudWatchEmulator;
-  /** Audit messages with a time of ingestion, by cluster. */
-  readonly sent: ReadonlyMap<string, readonly DayLogEvent[]>;
   /** The story lies in `[from, to)`. */
   readonly from: number;
   readonly to: number;
+  /** How long after its end a window is planned, milliseconds. */
+  readonly settle: number;
+  /** Entries of the config; their windows end a day after the story. */
+  clusters(): object[];
+  /** A new archive is begun: what comes late hasn't come yet. */
+  begin?(): Promise<void>;
+  /** From now on all can be found that could be at this time. */
+  showUntil?(time: number): void;
+  /** What is wrong with the archive, against what was sent. */
+  compare(archive: CheckedArchive): string[];
   close(): Promise<void>;
 }
 
-/** Two clusters with 40 hours of events that ended days ago, so that all rechecks are due by now, in a cloud that tells the real time. */
-export async function startCloud(seed: number, eventsPerHour: number): Promise<Cloud> {
-  const emulator = await startCloudWatchEmulator({ account: '111122223333', latency: 2 });
+/** EKS clusters. */
+export interface EksCloud extends Cloud {
+  readonly emulator: CloudWatchEmulator;
+  /** Audit messages with a time of ingestion, by cluster. */
+  readonly sent: ReadonlyMap<string, readonly DayLogEvent[]>;
+}
+
+/** 40 hours that ended days ago, so that all rechecks are due by now. */
+export function storyTimes(): { from: number; to: number } {
   const to = Math.floor(Date.now() / DAY) * DAY - 2 * DAY;
-  const from = to - 40 * HOUR;
+  return { from: to - 40 * HOUR, to };
+}
+
+/** Two clusters with 40 hours of events that ended days ago, so that all rechecks are due by now, in a cloud that tells the real time. */
+export async function startCloud(seed: number, eventsPerHour: number): Promise<EksCloud> {
+  const emulator = await startCloudWatchEmulator({ account: '111122223333', latency: 2 });
+  const { from, to } = storyTimes();
   const sent = new Map<string, DayLogEvent[]>();
   for (const [i, name] of ['one', 'two'].entries()) {
     const group = { account: '111122223333', region: 'eu-central-1', logGroup: `/aws/eks/${name}/cluster` };
@@ -90,7 +110,28 @@ export async function startCloud(seed: number, eventsPerHour: number): Promise<C
       events.filter((event) => event.logStreamName.startsWith('kube-apiserver-audit-')),
     );
   }
-  return { emulator, sent, from, to, close: () => emulator.close() };
+  const cluster = (name: string) => ({
+    name,
+    provider: 'eks',
+    region: 'eu-central-1',
+    cluster: name,
+    endpoint: emulator.url,
+    auth: 'none',
+    aws: { account: '111122223333' },
+    callsPerSecond: 500,
+    recheck: { after: '12h', lateness: '2d' },
+    until: formatTime(to + DAY),
+  });
+  return {
+    emulator,
+    sent,
+    from,
+    to,
+    settle: 5 * 60_000,
+    clusters: () => [...sent.keys()].map(cluster),
+    compare: (archive) => [...sent].flatMap(([name, events]) => compareMessages(archive, name, events)),
+    close: () => emulator.close(),
+  };
 }
 
 export interface Archive {
@@ -100,27 +141,16 @@ export interface Archive {
   readonly s3?: S3Options;
 }
 
-/** A config for a new archive over both clusters. `secrets: keep`, so that lines can be compared byte for byte. */
+/** A config for a new archive over all clusters of the cloud. `secrets: keep`, so that lines can be compared byte for byte. */
 export async function newArchive(cloud: Cloud, folder: string, url: string, s3?: S3Options): Promise<Archive> {
-  const cluster = (name: string) => ({
-    name,
-    provider: 'eks',
-    region: 'eu-central-1',
-    cluster: name,
-    endpoint: cloud.emulator.url,
-    auth: 'none',
-    aws: { account: '111122223333' },
-    callsPerSecond: 500,
-    recheck: { after: '12h', lateness: '2d' },
-    until: formatTime(cloud.to + 24 * HOUR),
-  });
+  await cloud.begin?.();
   const text = JSON.stringify({
     archive: url,
     ...(s3 !== undefined && { s3: { endpoint: s3.endpoint, forcePathStyle: true, region: 'us-east-1' } }),
     collect: { start: formatTime(cloud.from), window: '30m' },
     secrets: 'keep',
     rejects: { raw: true },
-    clusters: [cluster('one'), cluster('two')],
+    clusters: cloud.clusters(),
   });
   const config = join(folder, `${url.replace(/[^a-z0-9]+/gi, '-')}.yaml`);
   await writeFile(config, text);
@@ -184,35 +214,37 @@ export async function collectorRun(
 
 /** Windows that a run at `asOf` would have to commit. */
 export async function missingWindows(archive: Archive, cloud: Cloud, asOf: number): Promise<number> {
-  const end = Math.min(asOf - 5 * 60_000, cloud.to + 24 * HOUR);
+  const end = Math.min(asOf - cloud.settle, cloud.to + 24 * HOUR);
   let have = 0;
   for await (const { key } of archive.store.list('ledger/')) if (/\d{8}T\d{6}Z_\d{8}T\d{6}Z\.json$/.test(key)) have++;
-  return 2 * Math.floor((end - cloud.from) / (HOUR / 2)) - have;
+  return cloud.clusters().length * Math.floor((end - cloud.from) / (HOUR / 2)) - have;
 }
 
 /** Everything that is wrong with a completed archive: against itself, and against the source. */
 export async function differences(archive: Archive, cloud: Cloud): Promise<string[]> {
-  const { problems, lines, manifests } = await checkArchive(archive.store);
-  const wrong = [...problems];
-  for (const [name, events] of cloud.sent) {
-    const got = lines.get(name) ?? [];
-    const whole = events.filter((event) => event.note !== 'cut-marked' && event.note !== 'cut-unmarked');
-    // rule 8: identical copies are one inside a window, and stay where they arrived in different ones
-    const unique = new Set(whole.map((event) => event.message));
-    const distinct = new Set(got);
-    const missing = [...unique].filter((message) => !distinct.has(message)).length;
-    if (missing > 0) wrong.push(`${name}: ${missing} of ${unique.size} events are missing`);
-    const of = manifests.filter((manifest) => manifest.cluster === name);
-    const total = (pick: (m: (typeof manifests)[number]) => number) => of.reduce((sum, m) => sum + pick(m), 0);
-    const received = total((m) => m.counts.received - m.counts.skipped);
-    if (received !== events.length) wrong.push(`${name}: ${received} records were counted, ${events.length} were sent`);
-    const salvaged = total((m) => m.counts.salvaged);
-    const copies = whole.length - unique.size;
-    if (got.length - salvaged < unique.size || got.length - salvaged > unique.size + copies)
-      wrong.push(`${name}: ${got.length - salvaged} lines for ${unique.size} events and ${copies} copies`);
-    const seen = of.map((m) => m.name);
-    if (new Set(seen).size !== seen.length) wrong.push(`${name}: a manifest stands twice`);
-  }
+  const checked = await checkArchive(archive.store);
+  const names = checked.manifests.map((m) => `${m.cluster}/${m.name}`);
+  const twice = names.length === new Set(names).size ? [] : ['a manifest stands twice'];
+  return [...checked.problems, ...twice, ...cloud.compare(checked)];
+}
+
+function compareMessages({ lines, manifests }: CheckedArchive, name: string, events: readonly DayLogEvent[]): string[] {
+  const wrong: string[] = [];
+  const got = lines.get(name) ?? [];
+  const whole = events.filter((event) => event.note !== 'cut-marked' && event.note !== 'cut-unmarked');
+  // rule 8: identical copies are one inside a window, and stay where they arrived in different ones
+  const unique = new Set(whole.map((event) => event.message));
+  const distinct = new Set(got);
+  const missing = [...unique].filter((message) => !distinct.has(message)).length;
+  if (missing > 0) wrong.push(`${name}: ${missing} of ${unique.size} events are missing`);
+  const of = manifests.filter((manifest) => manifest.cluster === name);
+  const total = (pick: (m: (typeof manifests)[number]) => number) => of.reduce((sum, m) => sum + pick(m), 0);
+  const received = total((m) => m.counts.received - m.counts.skipped);
+  if (received !== events.length) wrong.push(`${name}: ${received} records were counted, ${events.length} were sent`);
+  const salvaged = total((m) => m.counts.salvaged);
+  const copies = whole.length - unique.size;
+  if (got.length - salvaged < unique.size || got.length - salvaged > unique.size + copies)
+    wrong.push(`${name}: ${got.length - salvaged} lines for ${unique.size} events and ${copies} copies`);
   return wrong;
 }
 
@@ -224,7 +256,8 @@ export interface CampaignResult {
 }
 
 /**
- * Kills runs until `kills` of them (each with at least 20 windows to commit) have died, over as many archives as it takes.
+ * Kills runs until `kills` of them (each with at least 20 windows to commit) have died, and at least `each` in every phase, over as many
+ * archives as it takes.
  * Runs of one archive go on at later and later times, so that first reads, late events and rechecks all come under the knife.
  */
 export async function campaign(
@@ -232,7 +265,7 @@ export async function campaign(
   seed: number,
   kills: number,
   makeUrl: (n: number) => Promise<string>,
-  s3?: S3Options,
+  { s3, each = 0 }: { s3?: S3Options | undefined; each?: number } = {},
 ): Promise<CampaignResult> {
   const random = seeded(seed);
   const folder = await mkdtemp(join(tmpdir(), 'campaign-'));
@@ -243,13 +276,17 @@ export async function campaign(
   let archives = 0;
   const now = Math.floor(Date.now() / 1000) * 1000;
   try {
-    while (done < kills) {
+    const goesOn = () => done < kills || PHASES.some((phase) => counts[phase] < each);
+    while (goesOn()) {
       const archive = await newArchive(cloud, folder, await makeUrl(archives++), s3);
       // first reads close to arrival, then the rest at once, then today with all rechecks
       for (const asOf of [cloud.from + 14 * HOUR + random() * 8 * HOUR, cloud.to + 2 * HOUR, now]) {
-        for (let round = 0; round < 6 && done < kills; round++) {
+        cloud.showUntil?.(asOf);
+        for (let round = 0; round < 6 && goesOn(); round++) {
           if ((await missingWindows(archive, cloud, asOf)) < 20 && asOf !== now) break;
-          const phase = PHASES[Math.floor(random() * PHASES.length)]!;
+          const wanted = PHASES.filter((phase) => counts[phase] < each);
+          const phases = wanted.length === 0 ? PHASES : wanted;
+          const phase = phases[Math.floor(random() * phases.length)]!;
           const nth =
             1 + Math.floor(random() ** 2 * (phase === 'read' || phase === 'sweep' || phase === 'recheck' ? 3 : 40));
           const due = await missingWindows(archive, cloud, asOf);

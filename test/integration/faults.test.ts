@@ -10,7 +10,7 @@ import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vit
 import type { FaultKind } from '../../emulators/cloudwatch/fault.ts';
 import { type Fault, startFaultProxy } from '../../emulators/fault-proxy.ts';
 import { eventLine } from '../collect/fake-source.ts';
-import { type Cloud, collectorRun, differences, newArchive, startCloud } from './campaign.ts';
+import { collectorRun, differences, type EksCloud, newArchive, startCloud } from './campaign.ts';
 import { DAY, HOUR, makeWorld, PROGRAM, smallCloud, start } from './program.ts';
 import { credentialsFor, endpoint, freshBucket, s3Options } from './s3-server.ts';
 
@@ -29,7 +29,7 @@ let count = 0;
 const fresh = () => join(folder, `${count++}`);
 
 describe(`a day of two clusters, seed ${SEED}`, () => {
-  let cloud: Cloud;
+  let cloud: EksCloud;
   beforeAll(async () => {
     cloud = await startCloud(SEED, 60);
   });

@@ -28,7 +28,7 @@ describe(`kill -9, seed ${SEED}`, () => {
   ] as const)(
     'loses nothing and doubles nothing in %s',
     async (name, makeUrl, s3) => {
-      const result = await campaign(cloud, SEED, KILLS, makeUrl, s3);
+      const result = await campaign(cloud, SEED, KILLS, makeUrl, { s3 });
       console.log(
         `${name}: ${result.runs} runs over ${result.archives} archives; killed in ${JSON.stringify(result.kills)}`,
       );
