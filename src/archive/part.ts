@@ -14,6 +14,8 @@ const FIRST_BLOCK = 64 << 10;
 /** Room for one block and the line that ends it, unless that line is very long. */
 const FULL_BLOCK = BLOCK_BYTES + FIRST_BLOCK;
 const LINE_END = 0x0a;
+/** After so many calls of ready() without a line, a block keeps only the memory that it has filled: of a day's windows few get lines at a time. */
+const RESTS_AFTER = 16;
 
 // Memory of blocks is used again: fresh megabytes for every block would make the garbage collector run all the time.
 const pool: Buffer[] = [];
@@ -63,6 +65,7 @@ export function createPartWriter(compression: Compression, scratch: Scratch): Pa
   let filled = 0;
   let lines = 0;
   let contentBytes = 0;
+  let idle = 0;
   let tail: Promise<void> = Promise.resolve();
   let failed: { readonly error: unknown } | undefined;
   scratch.budget.force(block.length);
@@ -113,6 +116,7 @@ export function createPartWriter(compression: Compression, scratch: Scratch): Pa
       return contentBytes;
     },
     add(line, leaf) {
+      idle = 0;
       const needed = filled + line.length + 1;
       if (needed > block.length) resize(Math.max(needed, Math.min(block.length * 4, FULL_BLOCK)));
       line.copy(block, filled);
@@ -124,6 +128,7 @@ export function createPartWriter(compression: Compression, scratch: Scratch): Pa
       if (filled >= BLOCK_BYTES) flush();
     },
     async ready() {
+      if (++idle === RESTS_AFTER && filled + FIRST_BLOCK < block.length) resize(filled + FIRST_BLOCK);
       await roomForBlocks();
       if (failed !== undefined) throw failed.error;
     },
