@@ -1,6 +1,5 @@
 // Logs of a real kube-apiserver, through files and through CloudWatch, by real processes: the same lines, byte for byte, and lines that Kubernetes' own code reads.
 
-import { spawnSync } from 'node:child_process';
 import { readdirSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -15,8 +14,8 @@ import { checkArchive } from '../archive/check-archive.ts';
 import { hasShared, readLines, SHARED } from '../policy/lines.ts';
 import { secretValues, spellings } from '../policy/secret-values.ts';
 import { collectorRun } from './campaign.ts';
+import { hasOracle, oracleDecode } from './oracle.ts';
 
-const ORACLE = process.env['AUDITKEEP_TEST_ORACLE'] ?? '';
 const FOLDER = `${SHARED}data/apiserver`;
 const REGION = 'eu-central-1';
 const ACCOUNT = '111122223333';
@@ -36,12 +35,6 @@ interface Log {
 
 const timeOf = (line: Buffer) =>
   Date.parse((JSON.parse(line.toString('utf8')) as { stageTimestamp: string }).stageTimestamp);
-
-/** Kubernetes' own decoder on lines: its summary, and what it complains of. */
-function oracleDecode(lines: readonly string[]): { summary: unknown; complaints: string } {
-  const ran = spawnSync(ORACLE, ['decode'], { input: lines.map((line) => `${line}\n`).join(''), maxBuffer: 1 << 28 });
-  return { summary: JSON.parse(ran.stdout.toString()), complaints: ran.stderr.toString().slice(0, 2000) };
-}
 
 describe.skipIf(!hasShared)(
   'logs of a real API server (skipped without the reference data beside the repository)',
@@ -150,7 +143,7 @@ describe.skipIf(!hasShared)(
           ).toBe(0);
         }
       }
-      if (ORACLE === '') return;
+      if (!hasOracle) return;
       const all = [...lines.values()].flat();
       const { summary, complaints } = oracleDecode(all);
       expect({ summary, complaints }).toEqual({
@@ -186,7 +179,7 @@ describe.skipIf(!hasShared)(
         expect(level).toBe('Metadata');
         expect(annotations['auditkeep/truncated']).toBe('true');
       }
-      if (ORACLE === '') return;
+      if (!hasOracle) return;
       const { summary, complaints } = oracleDecode(got);
       expect({ summary, complaints }).toEqual({
         summary: { lines: got.length, ok: got.length, bad: 0 },
