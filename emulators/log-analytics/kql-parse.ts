@@ -142,6 +142,10 @@ export function parseKql(text: string): Pipeline {
       expect(')');
       return { kind: 'in', left, list: values };
     }
+    if (token.kind === 'name' && ['contains', 'startswith'].includes(token.text)) {
+      at++;
+      return { kind: 'binary', operator: token.text, left, right: primary() };
+    }
     if (token.kind !== 'mark' || !['==', '=~', '!=', '>=', '<=', '>', '<'].includes(token.text)) return left;
     at++;
     return { kind: 'binary', operator: token.text, left, right: primary() };

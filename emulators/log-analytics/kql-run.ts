@@ -98,6 +98,8 @@ const COMPARE: Readonly<Record<string, (a: Exclude<Value, null>, b: Exclude<Valu
   '==': (a, b) => a === b,
   '!=': (a, b) => a !== b,
   '=~': (a, b) => String(a).toLowerCase() === String(b).toLowerCase(),
+  contains: (a, b) => String(a).toLowerCase().includes(String(b).toLowerCase()),
+  startswith: (a, b) => String(a).toLowerCase().startsWith(String(b).toLowerCase()),
   '>=': (a, b) => a >= b,
   '<=': (a, b) => a <= b,
   '>': (a, b) => a > b,

@@ -49,6 +49,20 @@ export const SCHEMAS: Readonly<Record<string, Columns>> = {
     containerID_s: 'string',
     stream_s: 'string',
   },
+  /** What happened in the workspace: part of each. */
+  Operation: {
+    ...COMMON,
+    Computer: 'string',
+    CorrelationId: 'string',
+    Detail: 'string',
+    ErrorId: 'string',
+    HelpLink: 'string',
+    ManagementGroupName: 'string',
+    OperationCategory: 'string',
+    OperationKey: 'string',
+    OperationStatus: 'string',
+    Solution: 'string',
+  },
 };
 
 /** A row: datetimes in any form with up to seven fraction digits, dynamic values as JSON text. Columns left out are empty. */
@@ -87,7 +101,9 @@ export function createWorkspaces() {
   const byId = new Map<string, Workspace>();
   return {
     create(id: string, resourceId: string): void {
-      if (!byId.has(id.toLowerCase())) byId.set(id.toLowerCase(), { id, resourceId, tables: new Map() });
+      if (byId.has(id.toLowerCase())) return;
+      byId.set(id.toLowerCase(), { id, resourceId, tables: new Map() });
+      this.table(this.find(id), 'Operation');
     },
     find(id: string): Workspace {
       const workspace = byId.get(id.toLowerCase());

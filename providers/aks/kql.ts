@@ -142,3 +142,14 @@ export function probeQuery(tables: readonly Table[]): string {
   if (tables.length === 1) return `${tables[0]} | project TimeGenerated | take 0`;
   return `union isfuzzy=true ${tables.map((table) => `(${table} | project TimeGenerated)`).join(', ')} | take 0`;
 }
+
+/** What the workspace said of rows that it didn't take in: at the daily cap, or over its rate. It warns at 80 % of the rate too, when nothing is lost yet. */
+export function dropsQuery(times: Span): string {
+  return [
+    'Operation',
+    `| where TimeGenerated >= ${datetime(times.from)} and TimeGenerated < ${datetime(times.to)}`,
+    '| where Detail contains "OverQuota" or Detail startswith "The data ingestion volume rate crossed the threshold"',
+    '| project At = tostring(TimeGenerated), Detail',
+    '| take 1000',
+  ].join('\n');
+}

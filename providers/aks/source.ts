@@ -37,6 +37,7 @@ import {
   pageQuery,
   probeQuery,
 } from './kql.ts';
+import { dropNotes, TABLE as DROPS } from './drops.ts';
 import type { AksOptions } from './options.ts';
 import { readRows, toRecords } from './page.ts';
 import { createSetup } from './setup.ts';
@@ -117,6 +118,12 @@ export function connect(settings: ClusterSettings, options: AksOptions, deps: So
       call(attemptOf(table), signal, (either) => clients.query(text, times, waitOf(options.timeout), either)),
     );
 
+  /** A query that is no page has no slot of the limiter yet. */
+  async function askBeside(table: string, text: string, times: Span, signal: AbortSignal): Promise<Answer> {
+    await deps.takeSlot?.(signal);
+    return ask(table, text, times, signal);
+  }
+
   /** The feeds that a window is read from, where the config leaves it open. */
   async function chooseFeeds(query: Query, signal: AbortSignal): Promise<{ feeds: Feed[]; bytes: number }> {
     const times = bounds(query);
@@ -139,8 +146,7 @@ export function connect(settings: ClusterSettings, options: AksOptions, deps: So
     if (probed) return;
     const tables = [...new Set(feeds.map(({ table }) => table))];
     const now = { from: deps.now() - MINUTE, to: deps.now() };
-    await deps.takeSlot?.(signal);
-    const answer = await ask(tables.join(', '), probeQuery(tables), now, signal);
+    const answer = await askBeside(tables.join(', '), probeQuery(tables), now, signal);
     if (answer.status !== 200)
       throw classifyAnswer(answer, attemptOf(tables[0]!)) ?? new TransientError('looking for the tables took too long');
     probed = true;
@@ -253,9 +259,14 @@ export function connect(settings: ClusterSettings, options: AksOptions, deps: So
     async visible(signal): Promise<Visible> {
       const sources = feeds.map((feed) => `${workspace}/${feedName(feed)}`);
       const list = await setup.settings(signal);
-      if ('unknown' in list)
-        return { sources, logging: 'unknown', notes: [`the diagnostic settings couldn't be asked: ${list.unknown}`] };
-      return { sources, logging: setup.own(list).length > 0 ? 'on' : 'off', notes: setup.notes(list) };
+      const dropped = await dropNotes(deps.now(), attemptOf(DROPS), signal, (text, times) =>
+        askBeside(DROPS, text, times, signal),
+      );
+      if ('unknown' in list) {
+        const unknown = `the diagnostic settings couldn't be asked: ${list.unknown}`;
+        return { sources, logging: 'unknown', notes: [unknown, ...dropped] };
+      }
+      return { sources, logging: setup.own(list).length > 0 ? 'on' : 'off', notes: [...setup.notes(list), ...dropped] };
     },
 
     async fetchPage(query, token, signal): Promise<Page> {

@@ -9,6 +9,7 @@ import {
   answerColumns,
   BUCKETS,
   countQuery,
+  dropsQuery,
   type Feed,
   FEEDS,
   feedsQuery,
@@ -100,6 +101,13 @@ describe('the queries of the AKS provider', () => {
       expect(problems).toHaveLength(2);
       for (const problem of problems) expect(problem).toMatch(/^Warning KS205/);
     }
+  });
+
+  it('looking for dropped rows', () => {
+    expect(analyze(dropsQuery(times), workspace(['Operation']))).toEqual({
+      problems: [],
+      columns: ['At: string', 'Detail: string'],
+    });
   });
 
   it('the checker itself finds what is wrong', () => {

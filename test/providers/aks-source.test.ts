@@ -342,6 +342,48 @@ describe('what Azure says of the log', () => {
     expect((await source.visible(signal)).logging).toBe('off');
   });
 
+  it('what the workspace dropped, or that it could not be asked', async () => {
+    const { emulator, source } = await start();
+    const notes = async () => (await source.visible(signal)).notes;
+    expect(await notes()).toEqual([]);
+    const say = (hoursAgo: number, OperationCategory: string, Detail: string) => {
+      const TimeGenerated = new Date(NOW - hoursAgo * HOUR).toISOString();
+      const columns = { TimeGenerated, OperationCategory, OperationStatus: 'Warning', Detail };
+      emulator.putRows(WORKSPACE, 'Operation', [{ columns, ingested: NOW - hoursAgo * HOUR }]);
+    };
+    say(5, 'Ingestion', 'The data ingestion volume rate crossed 80% of the threshold in your workspace');
+    say(5, 'Data Collection Status', 'Data collection resumed. Ingestion status = UnderQuota');
+    say(100, 'Data Collection Status', 'Data collection stopped. Ingestion status = OverQuota');
+    expect(await notes()).toEqual([]);
+    const stopped = 'Data collection stopped due to daily limit of free data reached. Ingestion status = OverQuota';
+    say(30, 'Data Collection Status', stopped);
+    say(6, 'Data Collection Status', stopped);
+    say(
+      2,
+      'Ingestion',
+      'The data ingestion volume rate crossed the threshold in your workspace: 512.00 MB per one minute',
+    );
+    const at = (hoursAgo: number) => new Date(NOW - hoursAgo * HOUR).toISOString().slice(0, 19);
+    expect(await notes()).toEqual([
+      expect.stringMatching(`daily cap was reached .*2 times .*last ${at(6)}.*lost`),
+      expect.stringMatching(`ingestion rate allows .*once .*last ${at(2)}`),
+    ]);
+    emulator.allowOnly({ tables: ['AKSAudit'] });
+    expect(await notes()).toEqual([expect.stringContaining("couldn't be asked: not allowed")]);
+    emulator.allowOnly(undefined);
+    emulator.createTable(WORKSPACE, 'Operation', { plan: 'Basic' });
+    expect((await source.visible(signal)).logging).toBe('on');
+    expect(await notes()).toEqual([expect.stringContaining("couldn't be asked")]);
+    emulator.createTable(WORKSPACE, 'Operation', { plan: 'Analytics' });
+    for (const kind of ['error-503', 'throttle', 'partial'] as const) {
+      emulator.fail({ kind, action: 'query' });
+      const outcome = await notes().catch((error: unknown) => error);
+      if (kind === 'partial') expect(outcome).toEqual([expect.stringContaining('only part of the rows came')]);
+      else expect(outcome).toBeInstanceOf(kind === 'throttle' ? ThrottledError : TransientError);
+    }
+    expect(await notes()).toHaveLength(2);
+  });
+
   it('the retention of the table, of the config, or unknown', async () => {
     const { emulator, source } = await start();
     emulator.createTable(WORKSPACE, 'AKSAudit', { retentionInDays: 30 });
