@@ -1,6 +1,6 @@
 // How much of a record that can't be decoded, and so can't be redacted, rejects/ may keep: its beginning, up to the first body.
 
-import { nameAt, skipSpace, walkObject } from '../json.ts';
+import { nameAt, skipSpace, skipValue, walkObject } from '../json.ts';
 import { METADATA, PATCH } from '../salvage.ts';
 
 /** The most that is kept of a record in rejects/, bytes. */
@@ -14,10 +14,14 @@ const KLOG_HEADER = /^[IWEF]\d{4} \d\d:\d\d:\d\d\.\d{6} +\d+ [\w./-]{1,100}:\d+\
 const LEGACY = /^\d{4}-\d\d-\d\dT[\d:.]+(?:Z|[+-]\d\d:\d\d) AUDIT: id="/;
 
 /**
- * What may be kept of a member. `any`: its value, whatever it is · `scalar`: a value that is no object or array · `annotations`: a map, or its
- * text, up to the first patch of a webhook, which holds what was changed in a body · a shape: the members that it names.
+ * What may be kept of a member. `scalar`: a value that is no object or array · a shape: an object of the members that it names · `each`: an
+ * array of such values · `names`: an object whose members may have any name but those of bodies and webhook patches. What stands for an object or
+ * array may also be its text, as in a column.
+ *
+ * A record that can't be decoded may be broken anywhere: where a closing bracket is lost, what follows an object seems to be part of it. So
+ * nothing is taken whole, whatever its name.
  */
-type Kept = 'any' | 'scalar' | 'annotations' | Shape;
+type Kept = 'scalar' | Shape | { readonly each: Kept } | { readonly names: Kept };
 type Shape = ReadonlyMap<string, Kept>;
 
 function shape(scalars: string, others: Readonly<Record<string, Kept>> = {}): Shape {
@@ -25,19 +29,42 @@ function shape(scalars: string, others: Readonly<Record<string, Kept>> = {}): Sh
 }
 
 const EMPTY: Shape = new Map();
-
-const EVENT: Shape = new Map(
-  [...METADATA].map((name) => [name, name === 'annotations' ? ('annotations' as const) : ('any' as const)]),
+const SCALARS: Kept = { each: 'scalar' };
+const ANNOTATIONS: Kept = { names: 'scalar' };
+/** What can't be the name of an annotation or of a user's extra, in small letters: bodies, their texts, and what holds them. */
+const BODIES = new Set(
+  'requestobject responseobject request response log log_s additionalfields properties data stringdata metadata servicedata protopayload jsonpayload textpayload'.split(
+    ' ',
+  ),
 );
+
+const USER = shape('uid username', { extra: { names: SCALARS }, groups: SCALARS });
+const OBJECT_REF = shape('apiGroup apiVersion name namespace resource resourceVersion subresource uid');
+const RESPONSE_STATUS = shape('apiVersion code kind message reason status', {
+  details: shape('group kind name retryAfterSeconds uid', { causes: { each: shape('field message reason') } }),
+  metadata: shape('continue remainingItemCount resourceVersion selfLink'),
+});
+
+const EVENT = shape([...METADATA].join(' '), {
+  annotations: ANNOTATIONS,
+  authenticationMetadata: shape('impersonationConstraint'),
+  impersonatedUser: USER,
+  objectRef: OBJECT_REF,
+  responseStatus: RESPONSE_STATUS,
+  sourceIPs: SCALARS,
+  user: USER,
+});
 
 /** LogEntry of Cloud Logging. Left out: `request`, `response`, `metadata`, `serviceData`, and what is no part of an audit entry. */
 const LOG_ENTRY = shape('insertId logName receiveTimestamp severity spanId timestamp trace traceSampled', {
-  labels: 'annotations',
+  labels: ANNOTATIONS,
   operation: shape('id producer first last'),
   resource: shape('type', { labels: shape('cluster_name location project_id') }),
   protoPayload: shape('@type methodName resourceName serviceName', {
     authenticationInfo: shape('authoritySelector principalEmail principalSubject'),
-    authorizationInfo: 'any',
+    authorizationInfo: {
+      each: shape('granted permission permissionType resource', { resourceAttributes: shape('name service type') }),
+    },
     requestMetadata: shape('callerIp callerNetwork callerSuppliedUserAgent', {
       destinationAttributes: EMPTY,
       requestAttributes: EMPTY,
@@ -51,7 +78,7 @@ const LOG_ROW = shape(
   '_BilledSize _IsBillable _ItemId _ResourceId _SubscriptionId _TimeReceived AuditId Category ccpNamespace_s containerID_s Level OperationName PodName pod_s ' +
     'RequestReceivedTime RequestUri Resource ResourceGroup ResourceId ResourceProvider ResourceType SourceSystem Stage ' +
     'StageReceivedTime stream_s SubscriptionId TenantId TimeGenerated Type UserAgent Verb',
-  { Annotations: 'annotations', ObjectRef: 'any', ResponseStatus: 'any', SourceIps: 'any', User: 'any' },
+  { Annotations: ANNOTATIONS, ObjectRef: OBJECT_REF, ResponseStatus: RESPONSE_STATUS, SourceIps: SCALARS, User: USER },
 );
 
 /** Record of a storage account or an Event Hub. Left out: `properties.log`. */
@@ -80,13 +107,20 @@ const BEGINNINGS: readonly (readonly [ReadonlySet<string>, Shape])[] = [
  */
 export function cutPrefix(content: Buffer): Buffer {
   const start = skipSpace(content, 0, content.length);
-  if (content[start] === 0x7b)
+  if (content[start] === BRACE)
     return content.subarray(0, characterEnd(content, Math.min(metadataEnd(content, start), MOST)));
   const head = content.toString('latin1', 0, MOST_TEXT);
   if (LEGACY.test(head)) return content.subarray(0, characterEnd(content, Math.min(content.length, MOST_TEXT)));
   const header = KLOG_HEADER.exec(head);
   return content.subarray(0, header === null ? 0 : header[0].length);
 }
+
+const QUOTE = 0x22;
+const COMMA = 0x2c;
+const BRACKET = 0x5b;
+const CLOSING_BRACKET = 0x5d;
+const NULL = 0x6e;
+const BRACE = 0x7b;
 
 /** Ends a walk. Members before it were kept. */
 const STOP = -10;
@@ -106,28 +140,49 @@ function metadataEnd(content: Buffer, start: number): number {
 
 /** Position behind what may be kept of a value: `to` if that is all of it; `before`, where what was kept so far ends, if it is nothing. */
 function valueEnd(content: Buffer, from: number, to: number, kept: Kept | undefined, before: number): number {
-  const first = content[from];
-  const isScalar = first !== 0x7b && first !== 0x5b;
   if (kept === undefined) return before;
-  if (kept === 'any') return to;
-  if (kept === 'scalar') return isScalar ? to : before;
-  if (first === 0x6e) return to;
-  if (kept === 'annotations' && first === 0x22) return isUnpatchedText(content, from, to) ? to : before;
+  const first = content[from];
+  if (kept === 'scalar') return first === BRACE || first === BRACKET ? before : to;
+  if (first === NULL) return to;
+  if (first === QUOTE) return isText(content, from, to, kept) ? to : before;
+  if ('each' in kept) return first === BRACKET ? elementsEnd(content, from, to, kept.each, before) : before;
   let end = before;
   const result = walkObject(content, from, to, (nameFrom, nameTo, memberFrom, memberTo) => {
     const name = nameAt(content, nameFrom, nameTo);
-    const inside = kept === 'annotations' ? (name.startsWith(PATCH) ? undefined : 'scalar') : kept.get(name);
-    end = valueEnd(content, memberFrom, memberTo, inside, end);
+    end = valueEnd(
+      content,
+      memberFrom,
+      memberTo,
+      'names' in kept ? namedFreely(name, kept.names) : kept.get(name),
+      end,
+    );
     return end < memberTo ? STOP : 0;
   });
   return result === to ? to : end;
 }
 
-/** Is it a string that holds a map as JSON, as a column does, without a patch in it? */
-function isUnpatchedText(content: Buffer, from: number, to: number): boolean {
+/** A patch of a webhook holds what was changed in a body. */
+function namedFreely(name: string, kept: Kept): Kept | undefined {
+  return name.startsWith(PATCH) || BODIES.has(name.toLowerCase()) ? undefined : kept;
+}
+
+/** Arrays are kept whole or not at all. The text was validated before. */
+function elementsEnd(content: Buffer, from: number, to: number, kept: Kept, before: number): number {
+  for (let i = skipSpace(content, from + 1, to); content[i] !== CLOSING_BRACKET;) {
+    const end = skipValue(content, i, to);
+    if (end < 0 || valueEnd(content, i, end, kept, before) < end) return before;
+    i = skipSpace(content, end, to);
+    if (content[i] === COMMA) i = skipSpace(content, i + 1, to);
+  }
+  return to;
+}
+
+/** Is it a string that holds such a value as JSON, all of which may be kept? */
+function isText(content: Buffer, from: number, to: number, kept: Kept): boolean {
   const text = Buffer.from(JSON.parse(content.toString('utf8', from, to)) as string);
   if (text.length === 0) return true;
-  return text[0] === 0x7b && valueEnd(text, 0, text.length, 'annotations', -1) === text.length;
+  if (text[0] !== BRACE && text[0] !== BRACKET) return false;
+  return skipValue(text, 0, text.length) === text.length && valueEnd(text, 0, text.length, kept, -1) === text.length;
 }
 
 /** The last position at or before `end` that doesn't split a character. */
