@@ -15,6 +15,8 @@ export const ROOT = join(import.meta.dirname, '..');
 /** Results and data; ignored by git. */
 export const OUT = join(import.meta.dirname, 'out');
 const DATA = join(OUT, 'data');
+/** What `auditkeep` remembers of archives, for the programs that are measured. */
+export const STATE = join(OUT, 'state');
 /** Real lines, where they lie beside the repository. */
 const REAL = join(ROOT, '../shared/data/apiserver/soak.ndjson.gz');
 
@@ -157,6 +159,8 @@ export async function freshConfig(
 ): Promise<{ config: string; archive: string }> {
   const archive = join(OUT, `archive-${name}`);
   await rm(archive, { recursive: true, force: true });
+  // an archive that begins anew at the same place would be taken for one that lost its log
+  await rm(STATE, { recursive: true, force: true });
   const config = join(OUT, `${name}.json`);
   await mkdir(OUT, { recursive: true });
   await writeFile(config, JSON.stringify({ archive, collect: { start: formatTime(start) }, clusters, ...more }));

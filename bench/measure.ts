@@ -4,7 +4,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { OUT } from './data.ts';
+import { OUT, STATE } from './data.ts';
 
 /** What one run of a program took. */
 export interface Run {
@@ -36,7 +36,15 @@ export async function run(program: Program): Promise<Run> {
   const script = `TIMEFORMAT='%3R %3U %3S'; time "$@" >"$BENCH_OUT" 2>"$BENCH_ERR"`;
   const child = spawn('bash', ['-c', script, 'bench', program.command, ...preload, ...program.args], {
     stdio: ['ignore', 'ignore', 'pipe'],
-    env: { ...process.env, ...program.env, BENCH_OUT: out, BENCH_ERR: err, BENCH_REPORT: report, LC_ALL: 'C' },
+    env: {
+      ...process.env,
+      XDG_STATE_HOME: STATE,
+      ...program.env,
+      BENCH_OUT: out,
+      BENCH_ERR: err,
+      BENCH_REPORT: report,
+      LC_ALL: 'C',
+    },
   });
   let times = '';
   child.stderr.on('data', (chunk) => (times += String(chunk)));

@@ -2,7 +2,7 @@
 
 const SMALLEST = 1 << 20;
 /** Memory that is kept for later, all pieces together: what two providers use at a time. */
-const MOST_KEPT = 48 << 20;
+const MOST_KEPT = 24 << 20;
 const free: Buffer[] = [];
 let kept = 0;
 /** Others may share theirs with strangers (Buffer.concat). */

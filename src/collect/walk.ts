@@ -7,6 +7,9 @@ import { callProvider, type RetryDeps } from './retry.ts';
 /** Called for one page at a time, in order within each part of the query. Nothing is held back: the next page waits until it resolves. */
 export type OnPage = (page: Page) => Promise<void>;
 
+/** With so many pages in hand there is enough to do: the next ones are asked for when these are done. */
+const ENOUGH_IN_HAND = 2;
+
 /** Runs work as soon as one more page walk may run. */
 export type InSlot = <T>(work: () => Promise<T>) => Promise<T>;
 
@@ -28,19 +31,27 @@ export function createWalk(
   inSlot: InSlot = (work) => work(),
 ): Walk {
   const pieces = most > 1 ? source.pieces?.(query, most) : undefined;
-  const strands = (pieces ?? [query]).map((piece) => createStrand(source, piece, deps));
+  // pages that are there, and wait or are worked on
+  let inHand = 0;
+  const mayAskAhead = () => inHand < ENOUGH_IN_HAND;
+  const strands = (pieces ?? [query]).map((piece) => createStrand(source, piece, deps, mayAskAhead));
   return {
     async run(onPage) {
       let failed: { readonly error: unknown } | undefined;
       let turn: Promise<void> = Promise.resolve();
       // one page at a time, whatever strand it is from: builders are not made for several hands
-      const inTurn: OnPage = (page) => {
+      const inTurn: OnPage = async (page) => {
         const mine = turn.then(() => {
           if (failed !== undefined) throw failed.error;
           return onPage(page);
         });
         turn = mine.catch(() => undefined);
-        return mine;
+        inHand++;
+        try {
+          await mine;
+        } finally {
+          inHand--;
+        }
       };
       const walked = await Promise.all(
         strands.map((strand) =>
@@ -62,7 +73,7 @@ export function createWalk(
 }
 
 /** One piece of a query, page after page. */
-function createStrand(source: Source, query: Query, deps: RetryDeps): Walk {
+function createStrand(source: Source, query: Query, deps: RetryDeps, mayAskAhead: () => boolean): Walk {
   const queries: Query[] = [query];
 
   /** Puts the two halves of a query in its place. Throws the error itself where there is nothing left to halve. */
@@ -81,7 +92,7 @@ function createStrand(source: Source, query: Query, deps: RetryDeps): Walk {
       for (let i = 0; i < queries.length;) {
         let taken = 0;
         try {
-          await walkOnce(source, queries[i]!, deps, async (page) => {
+          await walkOnce(source, queries[i]!, deps, mayAskAhead, async (page) => {
             taken++;
             await onPage(queries.length === 1 ? page : within(page, queries[i]!.arrival));
           });
@@ -113,12 +124,18 @@ interface Coming {
   after?: { readonly token: string; readonly coming: Coming };
 }
 
-async function walkOnce(source: Source, query: Query, deps: RetryDeps, onPage: OnPage): Promise<void> {
+async function walkOnce(
+  source: Source,
+  query: Query,
+  deps: RetryDeps,
+  mayAskAhead: () => boolean,
+  onPage: OnPage,
+): Promise<void> {
   const seen = new Set<string>();
   function ask(token: string | undefined): Coming {
     // not for a page that has to wait itself: pages would pile up
     const onNext = (next: string) => {
-      if (coming.awaited && coming.after === undefined && !seen.has(next))
+      if (coming.awaited && coming.after === undefined && mayAskAhead() && !seen.has(next))
         coming.after = { token: next, coming: ask(next) };
     };
     const page = callProvider('page', () => source.fetchPage(query, token, deps.signal, onNext), deps);
@@ -132,16 +149,16 @@ async function walkOnce(source: Source, query: Query, deps: RetryDeps, onPage: O
     const page = await coming.page;
     deps.log.debug({ records: page.records.length, bytes: page.bytes }, 'page');
     const { next } = page;
-    let following: Coming | undefined;
+    let following = coming.after?.token === next ? coming.after?.coming : undefined;
     if (next !== undefined) {
       if (seen.has(next)) throw new StaleTokenError('the service gave a page token twice: the walk would not end');
       seen.add(next);
-      following = coming.after?.token === next ? coming.after.coming : ask(next);
+      if (mayAskAhead()) following ??= ask(next);
     }
     await onPage(page);
     page.release?.();
-    if (following === undefined) return;
-    coming = following;
+    if (next === undefined) return;
+    coming = following ?? ask(next);
   }
 }
 
