@@ -135,8 +135,13 @@ function annotationHolds(event: AuditEvent): boolean {
   );
 }
 
-/** Is this the event of a request for Secrets or tokens, or does one of its bodies or annotations hold one? Never throws. */
+/**
+ * Is there something in this event that must not be archived: because it is of a request for Secrets or tokens, or one of its bodies or annotations
+ * holds one? An event at Metadata without bodies has only its annotations. Never throws.
+ */
 export function isSecretEvent(event: AuditEvent): boolean {
+  if (event.level === 'Metadata' && event.spans[at.requestObject]! < 0 && event.spans[at.responseObject]! < 0)
+    return annotationHolds(event);
   if (uriSaysSecret(event) || objectSaysSecret(event)) return true;
   const first = firstOpenEnded(event);
   if (first < 0 || !mayHoldSecret(event.line, first)) return false;
