@@ -13,6 +13,8 @@ const WIDTH = 16;
 const FIRST_SLOTS = 1024;
 /** A table is moved to a file when the budget refuses its growth; smaller ones grow anyway: a day has 24 windows, each with its own. */
 const SMALLEST_RUN = 1 << 14;
+/** Fewer are not worth a file. */
+const WORTH_A_RUN = 1 << 10;
 /** It is moved at this size in any case: for a moment, moving takes as much memory again, sorted and unsorted. */
 const MOST_SLOTS = 1 << 19;
 const BLOOM_BITS = 10;
@@ -22,6 +24,8 @@ const INDEX_EVERY = 256;
 export interface DigestSet {
   /** Adds a digest; false if it was there already. */
   add(digest: Digest): boolean;
+  /** Nothing is coming for a while: gives its memory back, but for what it takes to look into a file. */
+  rest(): void;
   dispose(): void;
 }
 
@@ -79,6 +83,12 @@ export function createDigestSet(scratch: Scratch): DigestSet {
       resize(slots * 2);
       return;
     }
+    moveToRun();
+    table.fill(0);
+  }
+
+  /** The table is to be emptied by the caller. */
+  function moveToRun(): void {
     const keys = Buffer.allocUnsafe(used * WIDTH);
     let at = 0;
     for (let i = 0; i < table.length; i += 4) {
@@ -88,7 +98,14 @@ export function createDigestSet(scratch: Scratch): DigestSet {
     const run = createRun(sortKeys(keys, WIDTH), scratch.path());
     scratch.budget.force(run.memory);
     runs.push(run);
-    table.fill(0);
+    used = 0;
+  }
+
+  function begin(): void {
+    scratch.budget.give(held);
+    held = 0;
+    table = new Uint32Array(FIRST_SLOTS * 4);
+    slots = FIRST_SLOTS;
     used = 0;
   }
 
@@ -118,16 +135,17 @@ export function createDigestSet(scratch: Scratch): DigestSet {
       used++;
       return true;
     },
+    rest() {
+      if (used < WORTH_A_RUN) return;
+      moveToRun();
+      begin();
+    },
     dispose() {
-      scratch.budget.give(held);
-      held = 0;
       for (const run of runs.splice(0)) {
         scratch.budget.give(run.memory);
         run.dispose();
       }
-      table = new Uint32Array(FIRST_SLOTS * 4);
-      slots = FIRST_SLOTS;
-      used = 0;
+      begin();
     },
   };
 }

@@ -19,6 +19,8 @@ export interface FingerprintList {
   add(digest: Digest): void;
   /** Room in the budget may be short: to be awaited now and then, so that the list can move to a file. */
   settle(): Promise<void>;
+  /** Nothing is coming for a while: moves to a file. */
+  rest(): Promise<void>;
   /** All fingerprints, sorted, repeated ones included. */
   finish(): Promise<{ readonly body: Body; readonly sha256: string }>;
   dispose(): Promise<void>;
@@ -81,6 +83,11 @@ export function createFingerprintList(scratch: Scratch): FingerprintList {
       if (!crowded) return;
       crowded = false;
       await spill();
+    },
+    async rest() {
+      if (full.length === 0) return;
+      await spill();
+      chunk = Buffer.allocUnsafe(FIRST_CHUNK * FINGERPRINT_BYTES);
     },
     async finish() {
       if (runs.length === 0) {

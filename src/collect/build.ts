@@ -53,6 +53,8 @@ export function fingerprintOf(record: ProviderRecord): Digest {
   return record.id === undefined ? leafHash(record.content) : digestOf(record.id);
 }
 
+/** Pages without a record after which a builder moves what it remembers to files, where memory is short. */
+const RESTS_AFTER = 16;
 const TRUNCATED_SUFFIX = Buffer.from('[Truncated...]');
 
 interface Open extends Stages {
@@ -65,6 +67,7 @@ export function createBuilder(cluster: string, name: string, deps: BuildDeps): B
   const counts = { received: 0, written: 0, duplicate: 0, dropped: 0, skipped: 0, rejected: 0, salvaged: 0 };
   const tally = createTally();
   let redacted = 0;
+  let idle = 0;
   const contents = createDigestSet(scratch);
   const ids = createFingerprintList(scratch);
   const files = createPartFiles(cluster, name, deps);
@@ -126,6 +129,7 @@ export function createBuilder(cluster: string, name: string, deps: BuildDeps): B
     counts,
     dates,
     add(record, fingerprint, window, apply = deps.apply) {
+      idle = 0;
       counts.received++;
       ids.add(fingerprint);
       const decoded = decode(record);
@@ -172,6 +176,11 @@ export function createBuilder(cluster: string, name: string, deps: BuildDeps): B
       if (deps.keepRaw) raw.add(written.date, oneLine(record.content));
     },
     async settle() {
+      // of a day's windows few get records at a time: the others make room for them
+      if (++idle >= RESTS_AFTER && scratch.budget.used > scratch.budget.limit / 2) {
+        contents.rest();
+        await ids.rest();
+      }
       await ids.settle();
       for (const part of open.values()) {
         letGo(part);

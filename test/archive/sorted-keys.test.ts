@@ -107,6 +107,25 @@ describe('a fingerprint list', () => {
   });
 });
 
+it('fingerprints that rest give their memory back, and none is lost', async () => {
+  const scratch = scratchOf(1 << 30);
+  const list = createFingerprintList(scratch);
+  const all: Buffer[] = [];
+  for (const count of [30_000, 10, 0, 40_000, 3]) {
+    for (let i = 0; i < count; i++) {
+      const digest = digestOf(`record ${all.length}`);
+      all.push(Buffer.from(digest, 'latin1').subarray(0, FINGERPRINT_BYTES));
+      list.add(digest);
+    }
+    await list.rest();
+    expect(scratch.budget.used).toBe(0);
+  }
+  expect(readdirSync(scratch.directory)).toHaveLength(2);
+  const { body } = await list.finish();
+  expect((await bodyBytes(body)).equals(Buffer.concat(all.sort(Buffer.compare)))).toBe(true);
+  await list.dispose();
+});
+
 describe('a digest set', () => {
   it.each([
     ['in memory', 1 << 30, 0],
@@ -126,6 +145,28 @@ describe('a digest set', () => {
     set.dispose();
     expect(scratch.budget.used).toBe(0);
     expect(readdirSync(scratch.directory)).toEqual([]);
+  });
+
+  it('that rests gives its memory back, and still knows what it has seen', () => {
+    const scratch = scratchOf(1 << 30);
+    const set = createDigestSet(scratch);
+    for (let round = 0; round < 5; round++) {
+      for (let i = 0; i < 20_000; i++) {
+        const n = round * 10_000 + i;
+        if (set.add(digestOf(`content ${n}`)) !== (round === 0 || i >= 10_000)) expect.fail(`${n} in round ${round}`);
+      }
+      const before = scratch.budget.used;
+      set.rest();
+      expect(scratch.budget.used).toBeLessThan(before / 2);
+      // too few to be worth a file
+      set.add(digestOf(`round ${round}`));
+      set.rest();
+      expect(readdirSync(scratch.directory)).toHaveLength(round + 1);
+    }
+    for (let n = 0; n < 60_000; n += 7) expect(set.add(digestOf(`content ${n}`))).toBe(false);
+    for (let round = 0; round < 5; round++) expect(set.add(digestOf(`round ${round}`))).toBe(false);
+    set.dispose();
+    expect(scratch.budget.used).toBe(0);
   });
 
   it('tells digests apart that differ in one bit, and knows the one of zeros', () => {
