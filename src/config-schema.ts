@@ -133,7 +133,7 @@ export const configSchema = z.strictObject({
         error: 'a window is at least 5m long and divides a day evenly: 5m, 10m, 15m, 30m, 1h, 2h, 4h, 6h, 12h, 24h …',
       }),
       parallel: z.int().min(1).max(64).default(4),
-      memory: byteSize.default(64 << 20),
+      memory: byteSize.default(48 << 20),
     })
     .prefault({}),
   policy: z.string().min(1).default('none'),

@@ -38,7 +38,7 @@ describe('a config', () => {
     expect(config).toMatchObject({
       archive: './a',
       compression: 'gzip',
-      collect: { start: '-7d', window: 3_600_000, parallel: 4, memory: 64 << 20 },
+      collect: { start: '-7d', window: 3_600_000, parallel: 4, memory: 48 << 20 },
       panics: 'keep',
       redact: { paths: [] },
       secrets: 'redact',

@@ -16,7 +16,7 @@ export const EXTENSION: Readonly<Record<Compression, string>> = { gzip: 'gz', zs
 export const BLOCK_BYTES = 1 << 20;
 
 /** zlib hands over its output in pieces of this size, each a trip through the event loop; most blocks fit into one. */
-const OUTPUT_BYTES = 256 << 10;
+const OUTPUT_BYTES = 128 << 10;
 
 /** What deflate can look back to. */
 const DICTIONARY_BYTES = 32 << 10;
@@ -89,8 +89,7 @@ function gzipCompressor(): Compressor {
         finishFlush: constants.Z_SYNC_FLUSH,
         ...(before !== undefined && { dictionary: before }),
       });
-      // a copy of its own size: the rest of the output buffer would be held with it
-      return Buffer.concat([prefix, bytes]);
+      return prefix.length === 0 ? bytes : Buffer.concat([prefix, bytes]);
     },
     async end({ crc32, size }) {
       const trailer = Buffer.alloc(8);
