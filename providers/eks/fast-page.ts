@@ -1,8 +1,7 @@
 // Runs page.as, the fast path of page.ts: reads the events of an ordinary answer, or says that it isn't one.
 
 import { endianness } from 'node:os';
-import type { ProviderRecord } from '../../src/provider.ts';
-import { takeMemory } from './page-memory.ts';
+import { type ProviderRecord, takeMemory } from '../../src/provider.ts';
 import { PAGE_WASM } from './page-wasm.ts';
 
 // Layout of the memory; page.as has the same figures.

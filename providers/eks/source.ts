@@ -3,6 +3,7 @@
 import {
   AuditkeepError,
   ConfigError,
+  giveMemory,
   StaleTokenError,
   TransientError,
   ThrottledError,
@@ -19,7 +20,6 @@ import { classify, type Attempt } from './classify.ts';
 import { createClients } from './client.ts';
 import { STREAM_PREFIX } from './decode.ts';
 import type { EksOptions } from './options.ts';
-import { giveMemory } from './page-memory.ts';
 import { parsePage, tokenAhead } from './page.ts';
 import { clusterArn, filterLogEventsPerSecond, logGroupArn } from './quota.ts';
 import { takeBody, watchDate } from './raw-body.ts';

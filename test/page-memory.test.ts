@@ -1,7 +1,7 @@
 // Memory that pages use again: what is given back comes again, what belongs to others never does.
 
 import { expect, it } from 'vitest';
-import { giveMemory, takeMemory } from '../../providers/eks/page-memory.ts';
+import { giveMemory, takeMemory } from '../src/page-memory.ts';
 
 it('gives memory out again that was given back, whatever part of it came back', () => {
   const first = takeMemory(1_000_000);
