@@ -16,6 +16,10 @@ import { LOCK, withLock } from './swap-lock.ts';
 /** Temporary files of other hosts, whose processes can't be asked for, are removed after this long. */
 const STRANGERS_KEPT = 86_400_000;
 
+function absent(error: unknown): undefined {
+  if (codeOf(error) !== 'ENOENT') throw error;
+}
+
 /**
  * Opens an archive in a directory; it is created by the first put or `check`.
  * @param root the directory; a symbolic link is followed here, but nowhere inside of it
@@ -105,7 +109,9 @@ export function openFileStore(root: string, _deps: StoreDeps): Store {
       // the winner may have died before its fsync: who adopts its object must know that it stays
       await syncFolder(folder);
       // on network file systems a link can succeed while its answer is lost
-      const [mine, there] = await Promise.all([lstat(source), lstat(target)]);
+      const [mine, there] = await Promise.all([lstat(source), lstat(target).catch(absent)]);
+      // removed since by whoever may: as if this put had come a moment later
+      if (there === undefined) return createOnly(source, target);
       if (mine.ino !== there.ino || mine.dev !== there.dev)
         throw new ConflictError(`${target} exists already`, { cause: error });
     }
