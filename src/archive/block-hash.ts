@@ -3,6 +3,7 @@
 import { createHash } from 'node:crypto';
 import { Worker } from 'node:worker_threads';
 import { crc32 } from 'node:zlib';
+import { AuditkeepError } from '../errors.ts';
 import type { Answer, Request } from './hash-thread.ts';
 
 /** Contents whose first block is smaller are hashed on the spot: a thread costs some 20 ms and 5 MB. */
@@ -33,27 +34,36 @@ function startThread(): Thread {
     execArgv: [],
   });
   const waiting: { resolve: (answer: Answer) => void; reject: (error: Error) => void }[] = [];
-  const fail = (error: Error) => {
-    started = undefined;
-    for (const one of waiting.splice(0)) one.reject(error);
+  let gone: Error | undefined;
+  const fail = (why: string, cause?: Error) => {
+    // an error is followed by the exit
+    gone ??= new AuditkeepError(`the thread that hashes parts ended: ${why}; what it hashed is not committed`, {
+      ...(cause !== undefined && { cause }),
+      hint: 'run again, the next run goes on from the ledger; if it happens again, give the process more memory',
+    });
+    if (started === thread) started = undefined;
+    for (const one of waiting.splice(0)) one.reject(gone);
   };
   worker.on('message', (answer: Answer) => {
     waiting.shift()!.resolve(answer);
     // a thread with nothing to do must not keep the process alive
     if (waiting.length === 0) worker.unref();
   });
-  worker.on('error', fail);
-  worker.on('exit', (code) => fail(new Error(`the hashing thread ended with ${code}`)));
+  worker.on('error', (error) => fail(error.message, error));
+  worker.on('exit', (code) => fail(`exit code ${code}`));
   worker.unref();
-  return {
+  const thread: Thread = {
     send: (request) =>
       new Promise((resolve, reject) => {
+        // nobody would answer
+        if (gone !== undefined) throw gone;
         if (waiting.length === 0) worker.ref();
         waiting.push({ resolve, reject });
         worker.postMessage(request);
       }),
     tell: (request) => worker.postMessage(request),
   };
+  return thread;
 }
 
 export function createBlockHash(): BlockHash {

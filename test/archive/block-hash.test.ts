@@ -1,10 +1,14 @@
 // Hashes of contents that come in blocks: in a thread or on the spot, the same as over the whole.
 
 import { createHash, randomBytes } from 'node:crypto';
+import type { Worker } from 'node:worker_threads';
 import { crc32 } from 'node:zlib';
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { createBlockHash } from '../../src/archive/block-hash.ts';
+
+let thread: Worker | undefined;
+process.on('worker', (started: Worker) => (thread = started));
 
 const shared = (bytes: Buffer) => {
   const block = Buffer.from(new SharedArrayBuffer(bytes.length));
@@ -61,4 +65,18 @@ it('goes on after contents that were given up', async () => {
   await hash.update(shared(BYTES.subarray(0, 1 << 20)));
   expect(await hash.digest()).toEqual(expected(BYTES.subarray(0, 1 << 20)));
   hash.dispose();
+});
+
+it('a thread that ended fails what it was hashing, now and later, and the next content gets another', async () => {
+  const hash = createBlockHash();
+  await hash.update(shared(BYTES.subarray(0, 1 << 20)));
+  const waiting = hash.update(shared(BYTES.subarray(0, 1 << 20)));
+  const failed = expect(waiting).rejects.toThrow('the thread that hashes parts ended');
+  await thread!.terminate();
+  await failed;
+  await expect(hash.digest()).rejects.toThrow('the thread that hashes parts ended');
+  hash.dispose();
+  const next = createBlockHash();
+  await next.update(shared(BYTES.subarray(0, 1 << 20)));
+  expect(await next.digest()).toEqual(expected(BYTES.subarray(0, 1 << 20)));
 });
