@@ -3,6 +3,8 @@
 const SMALLEST = 1 << 20;
 /** Memory that is kept for later, all pieces together: what two providers use at a time. */
 const MOST_KEPT = 24 << 20;
+/** The most of a page that a service sends; what says more is collected as it comes. */
+const MOST_BELIEVED = 64 << 20;
 const free: Buffer[] = [];
 let kept = 0;
 /** Others may share theirs with strangers (Buffer.concat). */
@@ -28,9 +30,16 @@ export function giveMemory({ buffer }: Buffer): void {
   free.push(Buffer.from(buffer as ArrayBuffer));
 }
 
-/** The bytes of a stream, in memory from `takeMemory`; whoever gets them gives it back. @param expected bytes, as far as known */
-export async function collectBytes(chunks: AsyncIterable<Uint8Array>, expected = 0): Promise<Buffer> {
-  let memory = takeMemory(expected);
+/**
+ * The bytes of a stream, in memory from `takeMemory`; whoever gets them gives it back.
+ * @param said Content-Length of the answer, if it has one. A zipped answer says its zipped length, which is better than nothing.
+ */
+export async function collectBytes(
+  chunks: AsyncIterable<Uint8Array>,
+  said: string | null | undefined,
+): Promise<Buffer> {
+  const expected = Number(said);
+  let memory = takeMemory(expected <= MOST_BELIEVED ? expected : 0);
   let filled = 0;
   for await (const chunk of chunks) {
     if (filled + chunk.length > memory.length) {

@@ -57,20 +57,15 @@ const retryAfterOf = (value: string | null | undefined): number | undefined => {
   return Number.isFinite(ms) && ms > 0 ? ms : undefined;
 };
 
-/** Over 64 MB the service cuts; what says more is collected as it comes. */
-const LONGEST = 64 << 20;
-
 async function bodyOf(response: {
   bodyAsText?: string | null;
   readableStreamBody?: NodeJS.ReadableStream;
   headers: { get(name: string): string | undefined };
 }): Promise<Buffer> {
   if (response.readableStreamBody === undefined) return Buffer.from(response.bodyAsText ?? '');
-  // a zipped answer says its zipped length, which is better than nothing
-  const length = Number(response.headers.get('content-length') ?? 0);
   return collectBytes(
     response.readableStreamBody as unknown as AsyncIterable<Buffer>,
-    length <= LONGEST ? length : undefined,
+    response.headers.get('content-length'),
   );
 }
 

@@ -3,9 +3,6 @@
 import type { IncomingMessage } from 'node:http';
 import { collectBytes } from '../../src/provider.ts';
 
-/** Answers are little over 1 MB; what says more than this is believed as it comes. */
-const LONGEST = 16 << 20;
-
 /** The part of an SDK middleware's result that is used. */
 interface RawResult {
   response: unknown;
@@ -44,7 +41,7 @@ export function takeBody(stack: unknown, onBody: (body: Buffer) => void): void {
       const response = result.response as RawResponse;
       if (response.statusCode === 200) {
         const body = response.body as IncomingMessage;
-        onBody(await collectBytes(body, Math.min(LONGEST, Number(body.headers['content-length']) || 0)));
+        onBody(await collectBytes(body, body.headers['content-length']));
         response.body = new Uint8Array(0);
       }
       return result;

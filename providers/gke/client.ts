@@ -64,14 +64,9 @@ export async function unlessAborted<T>(waiting: Promise<T>, signal: AbortSignal)
   }
 }
 
-/** Answers of 1000 entries have a few MB; what says more is collected as it comes. */
-const LONGEST = 64 << 20;
-
 async function bodyOf({ body, headers }: Response): Promise<Buffer> {
   if (body === null) return Buffer.alloc(0);
-  // a zipped answer says its zipped length, which is better than nothing
-  const length = Number(headers.get('content-length') ?? 0);
-  return collectBytes(body as AsyncIterable<Uint8Array>, length <= LONGEST ? length : undefined);
+  return collectBytes(body as AsyncIterable<Uint8Array>, headers.get('content-length'));
 }
 
 /** @param onDate called with the Date header of every answer, errors included, milliseconds since the epoch */
