@@ -23,17 +23,13 @@ import { silentLog } from '../../src/log.ts';
 import type { Decoded } from '../../src/provider.ts';
 import { checkArchive } from '../archive/check-archive.ts';
 import { SHARED } from '../policy/lines.ts';
+import { ORIGIN, RESOURCE, WORKSPACE, WORKSPACE_ID } from '../providers/aks-harness.ts';
 import { anyEvent, anyRequest, renderRequest } from '../providers/random-events.ts';
 import { hasOracle, oracleDecode } from './oracle.ts';
 
 const HOUR = 3_600_000;
 const T = Date.parse('2026-06-22T00:00:00Z');
 const SEED = Number(process.env['AUDITKEEP_TEST_SEED'] ?? Math.floor(Math.random() * 1e6));
-const SUBSCRIPTION = '/subscriptions/00000000-1111-2222-3333-444444444444/resourceGroups/shop/providers';
-const WORKSPACE = '0f3e5c1a-7b2d-4c8e-9f60-112233445566';
-const WORKSPACE_ID = `${SUBSCRIPTION}/Microsoft.OperationalInsights/workspaces/audit`;
-const RESOURCE = `${SUBSCRIPTION}/Microsoft.ContainerService/managedClusters/shop`;
-const ORIGIN = { resource: RESOURCE, pod: 'kube-apiserver-6797f4455b-jdgtt' };
 const GKE = { project: 'acme-data', location: 'europe-west1', cluster: 'data' };
 const SAMPLES = `${SHARED}samples/`;
 

@@ -12,9 +12,10 @@ import { type DayLogEntry, dayOfLogEntries } from '../../emulators/story/gke.ts'
 import { provider } from '../../providers/gke/index.ts';
 import { openFileStore } from '../../src/archive/store/file.ts';
 import { withRetries } from '../../src/archive/store/retrying.ts';
+import type { Store } from '../../src/archive/store/store.ts';
 import { createClock } from '../../src/collect/clock.ts';
 import { collect } from '../../src/collect/collect.ts';
-import { parseConfig } from '../../src/config.ts';
+import { type Config, parseConfig } from '../../src/config.ts';
 import { silentLog } from '../../src/log.ts';
 import type { Provider } from '../../src/provider.ts';
 import { formatTime } from '../../src/time.ts';
@@ -81,6 +82,21 @@ function configOf(emulator: CloudLoggingEmulator, archive: string, from: number,
 /** Lines that the archive must hold: each entry once, decoded by itself. */
 const expected = (entries: readonly DayLogEntry[]) => entries.map(({ entry }) => textOf(decodeEntry(entry))).sort();
 
+/** One run as cron would start it at `now`, without waiting. */
+function collectAt(now: number, config: Config, store: Store) {
+  return collect({
+    config,
+    clusters: config.clusters,
+    store,
+    clock: createClock(() => now, undefined, silentLog),
+    log: silentLog,
+    signal: new AbortController().signal,
+    version: 'auditkeep test',
+    emit: () => undefined,
+    sleep: async () => undefined,
+  });
+}
+
 async function archived(archive: string) {
   const store = openFileStore(archive, { onServerDate() {} });
   const { problems, lines, manifests } = await checkArchive(store);
@@ -111,17 +127,7 @@ describe('collect from Cloud Logging', () => {
       sleep: async () => undefined,
     });
     for (now of [from + 14 * HOUR, from + 6 * DAY]) {
-      const [summary] = await collect({
-        config,
-        clusters: config.clusters,
-        store,
-        clock: createClock(() => now, undefined, silentLog),
-        log: silentLog,
-        signal,
-        version: 'auditkeep test',
-        emit: () => undefined,
-        sleep: async () => undefined,
-      });
+      const [summary] = await collectAt(now, config, store);
       expect(summary!.errors).toEqual([]);
     }
     const found = await archived(archive);
@@ -141,7 +147,6 @@ describe('collect from Cloud Logging', () => {
     const archive = folder();
     const config = await parseConfig(configOf(emulator, archive, from), { gke: async () => provider as Provider }, {});
     const store = openFileStore(archive, { onServerDate() {} });
-    const { signal } = new AbortController();
     for (const [at, types] of [
       [8, ['ADMIN_READ', 'DATA_READ', 'DATA_WRITE']],
       [11, []],
@@ -149,17 +154,7 @@ describe('collect from Cloud Logging', () => {
     ] as const) {
       now = from + at * HOUR + HOUR / 2;
       emulator.setDataAccess(project, types);
-      await collect({
-        config,
-        clusters: config.clusters,
-        store,
-        clock: createClock(() => now, undefined, silentLog),
-        log: silentLog,
-        signal,
-        version: 'auditkeep test',
-        emit: () => undefined,
-        sleep: async () => undefined,
-      });
+      await collectAt(now, config, store);
     }
     const { manifests } = await archived(archive);
     const seen = Object.fromEntries(manifests.map((m) => [m.name.slice(9, 11), m.visible]));
