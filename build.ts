@@ -3,7 +3,7 @@
 import { constants } from 'node:fs';
 import { copyFile, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { basename, dirname, join, relative } from 'node:path';
-import { build, transform, type Metafile, type Plugin } from 'esbuild';
+import { build, type Metafile, type Plugin } from 'esbuild';
 
 const OUT = 'dist';
 
@@ -51,8 +51,18 @@ async function copyAsset(from: string, name: string): Promise<void> {
   const to = join(OUT, 'assets', name);
   // two files of one name must not overwrite each other
   if (!from.endsWith('.ts')) return copyFile(from, to, constants.COPYFILE_EXCL);
-  const { code } = await transform(await readFile(from, 'utf8'), { loader: 'ts', format: 'esm', target: 'node22.15' });
-  await writeFile(to, code, { flag: 'wx' });
+  await build({
+    entryPoints: [from],
+    outfile: to,
+    bundle: true,
+    format: 'esm',
+    platform: 'node',
+    target: 'node22.15',
+    minifySyntax: true,
+    minifyWhitespace: true,
+    legalComments: 'none',
+    logLevel: 'warning',
+  });
 }
 
 /** The entry file stays alone and in old syntax, so that an old Node can read it and say what is missing. */

@@ -1,9 +1,8 @@
-// Compression of parts: blocks are compressed side by side in the thread pool and joined to one gzip member, or one after the other to one zstd frame.
+// Compression of parts: blocks are compressed side by side in threads and joined to one gzip member, or one after the other to one zstd frame.
 
-import { promisify } from 'node:util';
-import { constants, createZstdCompress, deflateRaw, type ZstdCompress } from 'node:zlib';
-
-const deflate = promisify(deflateRaw);
+import { constants, createZstdCompress, type ZstdCompress } from 'node:zlib';
+import { WINDOW_BYTES } from '../deflate/deflate.ts';
+import { DEFLATE_THREADS, deflateBlock } from './block-deflate.ts';
 
 export type Compression = 'gzip' | 'zstd';
 
@@ -15,23 +14,17 @@ export const EXTENSION: Readonly<Record<Compression, string>> = { gzip: 'gz', zs
  */
 export const BLOCK_BYTES = 1 << 20;
 
-/** zlib hands over its output in pieces of this size, each a trip through the event loop; most blocks fit into one. */
+/** zstd hands over its output in pieces of this size, each a trip through the event loop; most blocks fit into one. */
 const OUTPUT_BYTES = 128 << 10;
 
-/** What deflate can look back to. */
-const DICTIONARY_BYTES = 32 << 10;
-
-/** Larger tables than zlib's default: audit lines repeat so much that it finds more, and a block is 5 % sooner done. */
-const MEMORY_LEVEL = 9;
-
-/** Blocks in the thread pool at a time. It has four threads: one stays free for reads and writes of files. */
-const MOST_AT_ONCE = 3;
+/** Blocks in hand at a time: one more than is compressed, so that no thread waits for its next one. */
+const MOST_AT_ONCE = DEFLATE_THREADS + 1;
 
 // One pool for the whole process, so one count for all parts that are open.
 let running = 0;
 let waiting: (() => void)[] = [];
 
-/** Resolves when the thread pool would begin another block soon: to be awaited between pages, so that blocks don't pile up in memory. */
+/** Resolves when a thread would begin another block soon: to be awaited between pages, so that blocks don't pile up in memory. */
 export async function roomForBlocks(): Promise<void> {
   while (running > MOST_AT_ONCE) await new Promise<void>((resolve) => waiting.push(resolve));
 }
@@ -56,7 +49,7 @@ const LAST_BLOCK = Buffer.from([0x03, 0x00]);
 
 /** One compressed stream. */
 export interface Compressor {
-  /** Compresses the next block in the thread pool; results are to be written in the order of the calls. */
+  /** Compresses the next block in a thread; results are to be written in the order of the calls. */
   block(content: Buffer): Promise<Buffer>;
   /** What ends the stream. `crc32` of all blocks, `size` their length. */
   end(content: { readonly crc32: number; readonly size: number }): Promise<Buffer>;
@@ -81,14 +74,8 @@ function gzipCompressor(): Compressor {
       const before = dictionary;
       const prefix = takeHeader();
       // a copy: the block itself is given back while the next one still needs its end
-      dictionary = Buffer.from(content.subarray(Math.max(0, content.length - DICTIONARY_BYTES)));
-      const bytes = await deflate(content, {
-        chunkSize: OUTPUT_BYTES,
-        level: 6,
-        memLevel: MEMORY_LEVEL,
-        finishFlush: constants.Z_SYNC_FLUSH,
-        ...(before !== undefined && { dictionary: before }),
-      });
+      dictionary = Buffer.from(content.subarray(Math.max(0, content.length - WINDOW_BYTES)));
+      const bytes = await deflateBlock(content, before);
       return prefix.length === 0 ? bytes : Buffer.concat([prefix, bytes]);
     },
     async end({ crc32, size }) {
