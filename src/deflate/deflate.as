@@ -56,7 +56,9 @@ const DEPTH: i32 = 24;
 const LAZY_DEPTH: i32 = 16;
 /** From this length on no better one is looked for: neither among further positions, nor at the next one. */
 const GOOD: usize = 128;
-const LAZY: usize = 64;
+const LAZY: usize = 128;
+/** In a match of this length only every second position is remembered: whoever misses one finds the next and grows backwards. */
+const LONG: usize = 48;
 /** Behind so many bytes without a match every second position is looked at, behind twice as many every third. */
 const PATIENCE: usize = 16;
 
@@ -440,7 +442,8 @@ export function compress(size: usize, dictionary: usize): usize {
     countOne(LITERAL_COUNTS + ((257 + <u32>load<u8>(LENGTH_CODE + length)) << 2));
     countOne(DISTANCE_COUNTS + (distanceCode(<u32>less) << 2));
     const stop = min(behind, last);
-    for (; next < stop; next++) remember(next, hashOf(next));
+    const step: usize = length >= LONG ? 2 : 1;
+    for (; next < stop; next += step) remember(next, hashOf(next));
     p = behind;
     anchor = behind;
   }
