@@ -1,12 +1,19 @@
 // MicroTime, the form of an Event's timestamps, read from bytes: every event has two, so no text and no Date is made for them.
 
+const DAY = 86_400_000;
 const DAYS_IN_MONTH = [31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
+/** Days of a year before each month, leap days left out. */
+const DAYS_BEFORE = [0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334];
+const YEAR_2000 = Date.UTC(2000, 0, 1);
 
-/** Two digits at `i` as a number, or NaN. */
+/** What two bytes that are no digits count as: more than any number of two digits, and an integer, which is quicker than NaN. */
+const NO_DIGITS = 1000;
+
+/** Two digits at `i` as a number, or NO_DIGITS. */
 function twoDigits(u: Uint8Array, i: number): number {
   const tens = u[i]! - 0x30;
   const ones = u[i + 1]! - 0x30;
-  return tens >= 0 && tens <= 9 && ones >= 0 && ones <= 9 ? tens * 10 + ones : Number.NaN;
+  return tens >= 0 && tens <= 9 && ones >= 0 && ones <= 9 ? tens * 10 + ones : NO_DIGITS;
 }
 
 /** The date `YYYY-MM-DD` at `i` as the time of its midnight UTC; NaN if it is none, or out of the years 2000 to 2099. */
@@ -15,11 +22,12 @@ function dayAt(u: Uint8Array, i: number): number {
   const year = twoDigits(u, i + 2);
   const month = twoDigits(u, i + 5);
   const day = twoDigits(u, i + 8);
-  const leap = month === 2 && year % 4 === 0 ? 1 : 0;
-  // comparisons with NaN are false
-  if (!(year >= 0 && month >= 1 && month <= 12 && day >= 1 && day <= DAYS_IN_MONTH[month - 1]! + leap))
-    return Number.NaN;
-  return Date.UTC(2000 + year, month - 1, day);
+  if (year > 99 || month < 1 || month > 12 || day < 1) return Number.NaN;
+  // of these years, 2000 included, each fourth is a leap year
+  const leap = year % 4 === 0 ? 1 : 0;
+  if (day > DAYS_IN_MONTH[month - 1]! + (month === 2 ? leap : 0)) return Number.NaN;
+  const days = year * 365 + ((year + 3) >> 2) + DAYS_BEFORE[month - 1]! + (month > 2 ? leap : 0) + day - 1;
+  return YEAR_2000 + days * DAY;
 }
 
 /** Offset at [from, to) in minutes: `Z` or `+hh:mm`; NaN if it is none. */
@@ -29,7 +37,7 @@ function offsetAt(u: Uint8Array, from: number, to: number): number {
   if (to - from !== 6 || (sign !== 0x2b && sign !== 0x2d) || u[from + 3] !== 0x3a) return Number.NaN;
   const hours = twoDigits(u, from + 1);
   const minutes = twoDigits(u, from + 4);
-  if (!(hours <= 23 && minutes <= 59)) return Number.NaN;
+  if (hours > 23 || minutes > 59) return Number.NaN;
   return (sign === 0x2d ? -1 : 1) * (hours * 60 + minutes);
 }
 
@@ -39,9 +47,11 @@ export function microTimeAt(u: Uint8Array, from: number, to: number): number {
   const hours = twoDigits(u, from + 11);
   const minutes = twoDigits(u, from + 14);
   const seconds = twoDigits(u, from + 17);
-  if (u[from + 19] !== 0x2e || !(hours <= 23 && minutes <= 59 && seconds <= 59)) return Number.NaN;
-  if (!(twoDigits(u, from + 24) >= 0)) return Number.NaN;
-  const ms = twoDigits(u, from + 20) * 10 + Math.floor(twoDigits(u, from + 22) / 10);
+  if (u[from + 19] !== 0x2e || hours > 23 || minutes > 59 || seconds > 59) return Number.NaN;
+  const hundredths = twoDigits(u, from + 20);
+  const below = twoDigits(u, from + 22);
+  if (hundredths > 99 || below > 99 || twoDigits(u, from + 24) > 99) return Number.NaN;
+  const ms = hundredths * 10 + Math.trunc(below / 10);
   return dayAt(u, from) + ((hours * 60 + minutes - offsetAt(u, from + 26, to)) * 60 + seconds) * 1000 + ms;
 }
 
@@ -60,10 +70,10 @@ let lastDate = '';
 
 /** UTC day of a time in milliseconds, `YYYY-MM-DD`. */
 export function utcDate(time: number): string {
-  const day = Math.floor(time / 86_400_000);
+  const day = Math.floor(time / DAY);
   if (day !== lastDay) {
     lastDay = day;
-    lastDate = new Date(day * 86_400_000).toISOString().slice(0, 10);
+    lastDate = new Date(day * DAY).toISOString().slice(0, 10);
   }
   return lastDate;
 }
