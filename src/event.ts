@@ -59,8 +59,8 @@ export type NotAnEvent =
 export interface AuditEvent {
   /** The whole line, without line end. */
   readonly line: Buffer;
-  /** Two numbers a field of FIELDS, begin and end of its value in `line`; -1 where absent. */
-  readonly spans: readonly number[];
+  /** Two numbers a field of FIELDS, begin and end of its value in `line`: for beginOf and endOf. */
+  readonly spans: Int32Array;
   readonly level: Level;
   readonly stage: Stage;
   readonly verb: string;
@@ -98,7 +98,6 @@ const TYPES: Readonly<Record<Field, string>> = {
   stageTimestamp: '"',
   annotations: '{',
 };
-const FIRST = FIELDS.map((name) => (TYPES[name] === '' ? 0 : TYPES[name].charCodeAt(0)));
 /** `verb` may be empty, but the API server always writes these. */
 const REQUIRED: readonly Field[] = [
   'level',
@@ -112,6 +111,16 @@ const REQUIRED: readonly Field[] = [
 ];
 const REQUIRED_AT = REQUIRED.map((name) => AT[name]);
 
+/** Where the value of a member begins in the line, its quotes and brackets included; -1 where it is absent or null. A body that is null begins like others. */
+export function beginOf(event: AuditEvent, field: Field): number {
+  return event.spans[AT[field]]!;
+}
+
+/** Behind the value of a member that is there. */
+export function endOf(event: AuditEvent, field: Field): number {
+  return event.spans[AT[field] + 1]!;
+}
+
 /** Words by their length: to compare bytes is cheaper than to build a string for each line. */
 type Words<T extends string> = readonly (readonly { readonly text: T; readonly bytes: Uint8Array }[])[];
 
@@ -121,18 +130,13 @@ function wordsOf<T extends string>(list: readonly T[]): Words<T> {
   );
 }
 
-/** The word that the string member at `at` of `spans` holds, or undefined. */
-function wordAt<T extends string>(
-  words: Words<T>,
-  line: Uint8Array,
-  spans: readonly number[],
-  at: number,
-): T | undefined {
-  const from = spans[at]! + 1;
-  const candidates = words[spans[at + 1]! - 1 - from];
+/** The word that the string member at `i` of `spans` holds, or undefined. */
+function wordAt<T extends string>(words: Words<T>, line: Uint8Array, spans: Int32Array, i: number): T | undefined {
+  const from = spans[i]! + 1;
+  const candidates = words[spans[i + 1]! - 1 - from];
   if (candidates === undefined) return undefined;
-  for (let i = 0; i < candidates.length; i++) {
-    const { text, bytes } = candidates[i]!;
+  for (let n = 0; n < candidates.length; n++) {
+    const { text, bytes } = candidates[n]!;
     let k = 0;
     while (k < bytes.length && bytes[k] === line[from + k]) k++;
     if (k === bytes.length) return text;
@@ -149,7 +153,11 @@ const VERB = wordsOf(
   'get list watch create update patch delete deletecollection proxy connect post put head options trace'.split(' '),
 );
 
-const scanner = createScanner(FIELDS, MAX_DEPTH - 1);
+const scanner = createScanner(
+  FIELDS,
+  MAX_DEPTH - 1,
+  FIELDS.map((name) => TYPES[name]),
+);
 
 /**
  * Validates one line and finds the Event's members in it. Checks JSON, UTF-8, types of the top-level members, level,
@@ -163,7 +171,6 @@ export function scanEvent(line: Buffer): ScanResult {
   return scanWithReasons(line);
 }
 
-const NOWHERE: readonly number[] = FIELDS.flatMap(() => [-1, -1]);
 const REPEATED = -10;
 const found = new Int32Array(FIELDS.length * 2);
 
@@ -184,7 +191,8 @@ export function scanWithReasons(line: Buffer): ScanResult {
   if (!isObject) return { not: 'not-an-object' };
   // legal JSON, but no longer one line in a file of lines
   if (line.includes(0x0a)) return { not: 'not-one-line' };
-  return checkEvent(line, found);
+  const wrong = checkTypes(line, found);
+  return wrong === undefined ? checkEvent(line, found) : { not: wrong };
 }
 
 function onMember(line: Buffer, nameFrom: number, nameTo: number, from: number, to: number): number {
@@ -196,42 +204,61 @@ function onMember(line: Buffer, nameFrom: number, nameTo: number, from: number, 
   return 0;
 }
 
-/** @param places two numbers a field; copied */
-function checkEvent(line: Buffer, places: Int32Array): ScanResult {
-  const spans = NOWHERE.slice();
+/** The types of all members, which the scanner checks itself: wrong-type, or nothing, with members that are null made absent. */
+function checkTypes(line: Buffer, places: Int32Array): NotAnEvent | undefined {
   for (let i = 0; i < FIELDS.length; i++) {
     const from = places[i * 2]!;
-    if (from < 0) continue;
-    if (FIRST[i] !== 0 && line[from] !== FIRST[i]) {
-      if (line[from] === 0x6e) continue;
-      return { not: 'wrong-type' };
-    }
-    spans[i * 2] = from;
-    spans[i * 2 + 1] = places[i * 2 + 1]!;
+    const first = TYPES[FIELDS[i]!];
+    if (from < 0 || first === '' || line[from] === first.charCodeAt(0)) continue;
+    if (line[from] !== 0x6e) return 'wrong-type';
+    places[i * 2] = -1;
+    places[i * 2 + 1] = -2;
   }
-  if (wordAt(KIND, line, spans, AT.kind) === undefined) return { not: 'wrong-kind' };
-  if (wordAt(API_VERSION, line, spans, AT.apiVersion) === undefined) return { not: 'wrong-api-version' };
-  for (const at of REQUIRED_AT) if (spans[at]! < 0) return { not: 'missing-member' };
-  if (spans[AT.auditID]! + 2 === spans[AT.auditID + 1]) return { not: 'missing-member' };
-  const level = wordAt(LEVEL, line, spans, AT.level);
+  return undefined;
+}
+
+const PLACES = FIELDS.length * 2;
+/** Events whose spans lie in the same memory: arrays of their own would be half of all garbage. */
+const SHARED_BY = 128;
+let shared = new Int32Array(PLACES * SHARED_BY);
+let used = 0;
+
+function keep(places: Int32Array): Int32Array {
+  if (used === shared.length) {
+    shared = new Int32Array(PLACES * SHARED_BY);
+    used = 0;
+  }
+  const spans = shared.subarray(used, used + PLACES);
+  spans.set(places);
+  used += PLACES;
+  return spans;
+}
+
+/** @param places of members that have the right types; copied */
+function checkEvent(line: Buffer, places: Int32Array): ScanResult {
+  if (wordAt(KIND, line, places, AT.kind) === undefined) return { not: 'wrong-kind' };
+  if (wordAt(API_VERSION, line, places, AT.apiVersion) === undefined) return { not: 'wrong-api-version' };
+  for (const i of REQUIRED_AT) if (places[i]! < 0) return { not: 'missing-member' };
+  if (places[AT.auditID]! + 2 === places[AT.auditID + 1]) return { not: 'missing-member' };
+  const level = wordAt(LEVEL, line, places, AT.level);
   if (level === undefined) return { not: 'unknown-level' };
-  const stage = wordAt(STAGE, line, spans, AT.stage);
+  const stage = wordAt(STAGE, line, places, AT.stage);
   if (stage === undefined) return { not: 'unknown-stage' };
-  const stageTime = microTimeAt(line, spans[AT.stageTimestamp]! + 1, spans[AT.stageTimestamp + 1]! - 1);
+  const stageTime = microTimeAt(line, places[AT.stageTimestamp]! + 1, places[AT.stageTimestamp + 1]! - 1);
   const received = AT.requestReceivedTimestamp;
-  if (Number.isNaN(stageTime) || Number.isNaN(microTimeAt(line, spans[received]! + 1, spans[received + 1]! - 1)))
+  if (Number.isNaN(stageTime) || Number.isNaN(microTimeAt(line, places[received]! + 1, places[received + 1]! - 1)))
     return { not: 'bad-timestamp' };
   // an unknown one may be spelled with escapes
   const verb =
-    wordAt(VERB, line, spans, AT.verb) ??
-    (JSON.parse(line.toString('utf8', spans[AT.verb], spans[AT.verb + 1])) as string);
-  return { line, spans, level, stage, verb, stageTime, date: utcDate(stageTime) };
+    wordAt(VERB, line, places, AT.verb) ??
+    (JSON.parse(line.toString('utf8', places[AT.verb], places[AT.verb + 1])) as string);
+  return { line, spans: keep(places), level, stage, verb, stageTime, date: utcDate(stageTime) };
 }
 
 /** The raw JSON text of a member, or undefined where it is absent or null. A body that is null is one: `null`. */
 export function fieldBytes(event: AuditEvent, field: Field): Buffer | undefined {
-  const from = event.spans[AT[field]]!;
-  return from < 0 ? undefined : event.line.subarray(from, event.spans[AT[field] + 1]!);
+  const from = beginOf(event, field);
+  return from < 0 ? undefined : event.line.subarray(from, endOf(event, field));
 }
 
 /** The parsed value of a member, or undefined where it is absent. Numbers lose what JavaScript can't hold: for decisions only, never to write. */

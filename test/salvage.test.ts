@@ -1,6 +1,15 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { type AuditEvent, type Field, FIELDS, fieldBytes, fieldValue, scanEvent } from '../src/event.ts';
+import {
+  type AuditEvent,
+  beginOf,
+  endOf,
+  type Field,
+  FIELDS,
+  fieldBytes,
+  fieldValue,
+  scanEvent,
+} from '../src/event.ts';
 import { cutPrefix } from '../src/collect/reject-prefix.ts';
 import { INFERRED, salvage, TRUNCATED } from '../src/salvage.ts';
 import { lineOf, members, REAL_LINES } from './event-lines.ts';
@@ -59,7 +68,7 @@ describe('salvage', () => {
     let count = 0;
     for (const line of LINES) {
       const original = scanned(line);
-      const userEnd = original.spans[FIELDS.indexOf('user') * 2 + 1]!;
+      const userEnd = endOf(original, 'user');
       for (let size = 0; size < line.length; size++) {
         // both forms of a cut, in turn
         const head = line.subarray(0, size);
@@ -207,7 +216,7 @@ describe('cutPrefix', () => {
       }
       const bodyAt = Math.min(
         ...(['requestObject', 'responseObject'] as const).map((field) => {
-          const at = event.spans[FIELDS.indexOf(field) * 2]!;
+          const at = beginOf(event, field);
           return at < 0 ? Infinity : at;
         }),
       );

@@ -1,6 +1,6 @@
 // A row of AKSAudit or AKSAuditAdmin → the Event, rebuilt from columns in the API server's order.
 
-import { type Decoded, FIELDS, type Field, scanEvent } from '../../src/provider.ts';
+import { beginOf, type Decoded, endOf, type Field, scanEvent } from '../../src/provider.ts';
 
 /** Columns by name, as the query API, az or a record of this provider has them. */
 export type Row = Readonly<Record<string, unknown>>;
@@ -60,8 +60,6 @@ function annotate(text: string | undefined, own: readonly (readonly [string, str
     : `{${[...kept, ...own].map(([name, value]) => `${JSON.stringify(name)}:${JSON.stringify(value)}`).join(',')}}`;
 }
 
-const AT = Object.fromEntries(FIELDS.map((name, i) => [name, i * 2])) as Readonly<Record<Field, number>>;
-
 /**
  * Impersonation and authentication metadata aren't in the table, and stay absent. `kind` and `apiVersion` are constants of the table.
  * A failed authentication has an empty user; where the column is empty, `{}` is written and `auditkeep/inferred` says so.
@@ -110,10 +108,10 @@ export function decodeAuditRow(row: Row, raw: RawColumn): Decoded {
   if (!('not' in scan)) {
     let end = 0;
     for (const [name] of members) {
-      const from = scan.spans[AT[name]]!;
+      const from = beginOf(scan, name);
       if (from < 0) return { reject: 'wrong-type' };
       if (from !== end + name.length + 4) return { reject: 'bad-column' };
-      end = scan.spans[AT[name] + 1]!;
+      end = endOf(scan, name);
     }
     if (end !== event.length - 1) return { reject: 'bad-column' };
   }

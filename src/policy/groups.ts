@@ -1,6 +1,6 @@
 // Groups of users where the source doesn't tell them (GKE): what is certain from the name alone.
 
-import { type AuditEvent, FIELDS } from '../event.ts';
+import { type AuditEvent, beginOf, endOf } from '../event.ts';
 import { type User, userOf } from './request-info.ts';
 
 /**
@@ -15,8 +15,6 @@ export function certainGroups(username: string): string[] {
   return ['system:authenticated'];
 }
 
-const USER_AT = FIELDS.indexOf('user') * 2;
-
 /** Users kept at most: a busy cluster has some hundreds. */
 const KEEP = 10_000;
 
@@ -27,7 +25,7 @@ const KEEP = 10_000;
 export function userReader(groups: 'known' | 'unknown'): (event: AuditEvent) => User | null {
   const seen = new Map<string, User | null>();
   return (event) => {
-    const text = event.line.toString('latin1', event.spans[USER_AT], event.spans[USER_AT + 1]);
+    const text = event.line.toString('latin1', beginOf(event, 'user'), endOf(event, 'user'));
     const known = seen.get(text);
     if (known !== undefined) return known;
     let user = userOf(event);

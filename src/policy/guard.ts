@@ -1,12 +1,12 @@
 // The secrets guard: bodies of Secrets and of token requests never reach the archive, whatever a policy says.
 
-import { type AuditEvent, type Field, fieldBytes, FIELDS } from '../event.ts';
+import { type AuditEvent, beginOf, endOf, fieldBytes } from '../event.ts';
 import { lower } from './lower.ts';
 import { readPath, type RequestPath, unescapePercent } from './request-path.ts';
 import { holdsSecret } from './secret-body.ts';
 
-const at = Object.fromEntries(FIELDS.map((name, i) => [name, i * 2])) as Readonly<Record<Field, number>>;
 const BODIES = ['requestObject', 'responseObject'] as const;
+const OPEN_ENDED = [...BODIES, 'annotations'] as const;
 
 const SECRET = Buffer.from('Secret');
 const TOKEN = Buffer.from('TokenRe');
@@ -39,9 +39,9 @@ function beginsWord(line: Buffer, i: number): boolean {
 
 /** Whether the request is one for secrets or tokens, by its URI. Looks closer only where the path has such a word or an escape. */
 function uriSaysSecret(event: AuditEvent): boolean {
-  const { line, spans } = event;
-  const to = spans[at.requestURI + 1]! - 1;
-  for (let i = spans[at.requestURI]! + 1; i < to; i++) {
+  const { line } = event;
+  const to = endOf(event, 'requestURI') - 1;
+  for (let i = beginOf(event, 'requestURI') + 1; i < to; i++) {
     const c = line[i]!;
     if (c === 0x3f) return false;
     if (c === 0x25 || c === BACKSLASH || (c === SLASH && beginsWord(line, i + 1))) return pathSaysSecret(event);
@@ -60,9 +60,9 @@ function pathSaysSecret(event: AuditEvent): boolean {
 }
 
 function objectSaysSecret(event: AuditEvent): boolean {
-  const { line, spans } = event;
-  const from = spans[at.objectRef]!;
-  const to = spans[at.objectRef + 1]!;
+  const { line } = event;
+  const from = beginOf(event, 'objectRef');
+  const to = endOf(event, 'objectRef');
   for (let i = from; i < to; i++) {
     const c = line[i]!;
     if (c === BACKSLASH || (c === QUOTE && beginsWord(line, i + 1))) {
@@ -118,10 +118,9 @@ function mayHoldSecret(line: Buffer, from: number): boolean {
 
 /** Where bodies and annotations begin; -1 when the event has none. */
 function firstOpenEnded(event: AuditEvent): number {
-  const { spans } = event;
   let first = -1;
-  for (const field of [at.requestObject, at.responseObject, at.annotations]) {
-    const from = spans[field]!;
+  for (const field of OPEN_ENDED) {
+    const from = beginOf(event, field);
     if (from >= 0 && (first < 0 || from < first)) first = from;
   }
   return first;
@@ -129,10 +128,8 @@ function firstOpenEnded(event: AuditEvent): number {
 
 /** Annotations stay at every level, but not one that holds a secret. */
 function annotationHolds(event: AuditEvent): boolean {
-  const from = event.spans[at.annotations]!;
-  return (
-    from >= 0 && mayHoldSecret(event.line, from) && holdsSecret(event.line, from, event.spans[at.annotations + 1]!)
-  );
+  const from = beginOf(event, 'annotations');
+  return from >= 0 && mayHoldSecret(event.line, from) && holdsSecret(event.line, from, endOf(event, 'annotations'));
 }
 
 /**
@@ -140,14 +137,13 @@ function annotationHolds(event: AuditEvent): boolean {
  * holds one? An event at Metadata without bodies has only its annotations. Never throws.
  */
 export function isSecretEvent(event: AuditEvent): boolean {
-  if (event.level === 'Metadata' && event.spans[at.requestObject]! < 0 && event.spans[at.responseObject]! < 0)
+  if (event.level === 'Metadata' && beginOf(event, 'requestObject') < 0 && beginOf(event, 'responseObject') < 0)
     return annotationHolds(event);
   if (uriSaysSecret(event) || objectSaysSecret(event)) return true;
   const first = firstOpenEnded(event);
   if (first < 0 || !mayHoldSecret(event.line, first)) return false;
-  const { line, spans } = event;
   for (const field of BODIES)
-    if (spans[at[field]]! >= 0 && holdsSecret(line, spans[at[field]]!, spans[at[field] + 1]!)) return true;
+    if (beginOf(event, field) >= 0 && holdsSecret(event.line, beginOf(event, field), endOf(event, field))) return true;
   return annotationHolds(event);
 }
 

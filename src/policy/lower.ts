@@ -1,6 +1,6 @@
 // An event at a lower level: the line that the API server would have written, cut out of the one it wrote.
 
-import { type AuditEvent, type Field, FIELDS, type Level, LEVELS } from '../event.ts';
+import { type AuditEvent, beginOf, endOf, type Level, LEVELS } from '../event.ts';
 import { nameAt, walkObject } from '../json.ts';
 import { managedFieldsEdits } from './managed-fields.ts';
 import { cutMembers, type Edit, type MemberSpan, splice } from './splice.ts';
@@ -9,8 +9,6 @@ import { cutMembers, type Edit, type MemberSpan, splice } from './splice.ts';
 const PATCH_ANNOTATION = 'patch.webhook.admission.k8s.io/';
 const PATCH_BYTES = Buffer.from(PATCH_ANNOTATION);
 const LEVEL_BYTES = LEVELS.map((level) => Buffer.from(level));
-
-const at = Object.fromEntries(FIELDS.map((name, i) => [name, i * 2])) as Readonly<Record<Field, number>>;
 
 /** Further annotations to leave out, asked for each: `[from, to)` of its value in the line. */
 export type CutAnnotation = (from: number, to: number) => boolean;
@@ -31,10 +29,10 @@ function cutAnnotations(
   patches: boolean,
   cut: CutAnnotation | undefined,
 ): { gone: MemberSpan[]; kept: boolean } {
-  const { line, spans } = event;
+  const { line } = event;
   const gone: MemberSpan[] = [];
   let kept = false;
-  walkObject(line, spans[at.annotations]!, spans[at.annotations + 1]!, (nameFrom, nameTo, from, to) => {
+  walkObject(line, beginOf(event, 'annotations'), endOf(event, 'annotations'), (nameFrom, nameTo, from, to) => {
     if ((patches && isPatchAnnotation(line, nameFrom, nameTo)) || (cut !== undefined && cut(from, to)))
       gone.push({ start: nameFrom - 1, from, to });
     else kept = true;
@@ -53,16 +51,16 @@ export function lower(
   to: Level,
   options: { readonly omitManagedFields?: boolean; readonly cutAnnotation?: CutAnnotation } = {},
 ): Buffer {
-  const { line, spans } = event;
+  const { line } = event;
   const level = Math.min(LEVELS.indexOf(to), LEVELS.indexOf(event.level));
   const edits: Edit[] = [];
   if (LEVELS[level] !== event.level)
-    edits.push({ from: spans[at.level]! + 1, to: spans[at.level + 1]! - 1, text: LEVEL_BYTES[level]! });
+    edits.push({ from: beginOf(event, 'level') + 1, to: endOf(event, 'level') - 1, text: LEVEL_BYTES[level]! });
 
   const members: MemberSpan[] = [];
   const body = (field: 'requestObject' | 'responseObject', keep: boolean, asSent: boolean) => {
-    const from = spans[at[field]]!;
-    const end = spans[at[field] + 1]!;
+    const from = beginOf(event, field);
+    const end = endOf(event, field);
     if (from < 0) return;
     if (!keep) members.push({ from, to: end });
     else if (options.omitManagedFields && !asSent) edits.push(...managedFieldsEdits(line, from, end));
@@ -72,11 +70,11 @@ export function lower(
   body('responseObject', level >= 2, false);
 
   const { cutAnnotation } = options;
-  if (spans[at.annotations]! >= 0 && (level < 1 || cutAnnotation !== undefined)) {
+  if (beginOf(event, 'annotations') >= 0 && (level < 1 || cutAnnotation !== undefined)) {
     const { gone, kept } = cutAnnotations(event, level < 1, cutAnnotation);
     if (kept) edits.push(...cutMembers(line, gone));
     // one list with the bodies: neighbours that go together must share their commas rightly
-    else if (gone.length > 0) members.push({ from: spans[at.annotations]!, to: spans[at.annotations + 1]! });
+    else if (gone.length > 0) members.push({ from: beginOf(event, 'annotations'), to: endOf(event, 'annotations') });
   }
   if (members.length > 1) members.sort((a, b) => a.from - b.from);
   edits.push(...cutMembers(line, members));

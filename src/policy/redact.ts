@@ -1,7 +1,7 @@
 // Redaction: values at named paths leave the bodies, users become pseudonyms. All other bytes stay.
 
 import { createHmac } from 'node:crypto';
-import { type AuditEvent, type Field, FIELDS } from '../event.ts';
+import { type AuditEvent, beginOf, endOf } from '../event.ts';
 import { elements, nameAt, walkObject } from '../json.ts';
 import type { RedactConfig, Step } from './redact-config.ts';
 import { attributesOf } from './request-info.ts';
@@ -19,7 +19,6 @@ const LAST_APPLIED: readonly Step[] = [
 const ITEMS: readonly Step[] = [{ name: 'items' }, 'any-element'];
 const ROWS: readonly Step[] = [{ name: 'rows' }, 'any-element', { name: 'object' }];
 
-const at = Object.fromEntries(FIELDS.map((name, i) => [name, i * 2])) as Readonly<Record<Field, number>>;
 const BODIES = ['requestObject', 'responseObject'] as const;
 
 /** Gives the line as it is to be written. The event is that of the final line. Never throws. */
@@ -84,12 +83,12 @@ function patchEdits(bytes: Buffer, from: number, to: number, paths: readonly Pat
 
 function bodyEdits(event: AuditEvent, paths: readonly Path[]): Edit[] {
   const edits: Edit[] = [];
-  const { line, spans } = event;
+  const { line } = event;
   // kubectl keeps a copy of the whole object there
   const whole = [...paths, LAST_APPLIED];
   for (const field of BODIES) {
-    const from = spans[at[field]]!;
-    const to = spans[at[field] + 1]!;
+    const from = beginOf(event, field);
+    const to = endOf(event, field);
     if (from < 0) continue;
     // a body that is text can't be looked into: all of it goes
     if (line[from] === 0x22) edits.push({ from, to, text: MARK });
@@ -103,9 +102,9 @@ function bodyEdits(event: AuditEvent, paths: readonly Path[]): Edit[] {
         edits,
       );
   }
-  const from = spans[at.annotations]!;
+  const from = beginOf(event, 'annotations');
   if (from >= 0)
-    walkObject(line, from, spans[at.annotations + 1]!, (nameFrom, nameTo, a, b) => {
+    walkObject(line, from, endOf(event, 'annotations'), (nameFrom, nameTo, a, b) => {
       if (nameAt(line, nameFrom, nameTo).startsWith('patch.webhook.admission.k8s.io/'))
         edits.push({ from: a, to: b, text: MARK });
       return 0;
@@ -154,14 +153,14 @@ function pseudonyms({ key, system }: NonNullable<RedactConfig['users']>): (name:
 }
 
 function userEdits(event: AuditEvent, pseudonym: (name: string) => string | undefined): Edit[] {
-  const { line, spans } = event;
+  const { line } = event;
   const edits: Edit[] = [];
   const names = new Map<string, string>();
   for (const field of ['user', 'impersonatedUser'] as const) {
-    const from = spans[at[field]]!;
+    const from = beginOf(event, field);
     if (from < 0) continue;
     const found: { name: string; from: number; to: number }[] = [];
-    walkObject(line, from, spans[at[field] + 1]!, (nameFrom, nameTo, a, b) => {
+    walkObject(line, from, endOf(event, field), (nameFrom, nameTo, a, b) => {
       found.push({ name: nameAt(line, nameFrom, nameTo), from: a, to: b });
       return 0;
     });
@@ -180,15 +179,13 @@ function userEdits(event: AuditEvent, pseudonym: (name: string) => string | unde
   if (names.size === 0) return edits;
   // messages of authorizer and API server name users in quotes: User "alice" cannot list …
   for (const field of ['responseStatus', 'responseObject', 'annotations'] as const) {
-    const from = spans[at[field]]!;
+    const from = beginOf(event, field);
     if (from < 0) continue;
     if (
-      ![...names.keys()].some((name) =>
-        line.subarray(from, spans[at[field] + 1]!).includes(encode(name).subarray(1, -1)),
-      )
+      ![...names.keys()].some((name) => line.subarray(from, endOf(event, field)).includes(encode(name).subarray(1, -1)))
     )
       continue;
-    eachString(line, from, spans[at[field] + 1]!, (text, a, b) => {
+    eachString(line, from, endOf(event, field), (text, a, b) => {
       let changed = text;
       for (const [name, other] of names) changed = changed.replaceAll(`"${name}"`, `"${other}"`);
       if (changed !== text) edits.push({ from: a, to: b, text: encode(changed) });

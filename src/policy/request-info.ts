@@ -1,6 +1,6 @@
 // RequestInfo: what the API server knows of a request before it handles it, from method and URL or from an exported Event.
 
-import { type AuditEvent, FIELDS, fieldValue } from '../event.ts';
+import { type AuditEvent, beginOf, endOf, fieldValue } from '../event.ts';
 import { readPath, type RequestPath, unescapePercent } from './request-path.ts';
 import { asksForWatch, nameFromQuery, readQuery } from './selectors.ts';
 
@@ -72,8 +72,6 @@ export function requestInfo(method: string, url: string): RequestInfo | undefine
   return { ...path, verb, name };
 }
 
-const URI_AT = FIELDS.indexOf('requestURI') * 2;
-
 const NAMELESS_READS = new Set(['get', 'list', 'watch']);
 
 /** Quick test: most lists have no field selector. Its own name may be spelled with escapes. */
@@ -120,9 +118,10 @@ function attributesFromObject(event: AuditEvent, user: User | null): Attributes 
 }
 
 /** requestURI as text. Most are plain ASCII, which is read at a fraction of the cost. */
-function uriOf({ line, spans }: AuditEvent): string {
-  const from = spans[URI_AT]! + 1;
-  const to = spans[URI_AT + 1]! - 1;
+function uriOf(event: AuditEvent): string {
+  const { line } = event;
+  const from = beginOf(event, 'requestURI') + 1;
+  const to = endOf(event, 'requestURI') - 1;
   for (let i = from; i < to; i++) {
     const c = line[i]!;
     if (c === 0x5c || c > 0x7e) return JSON.parse(line.toString('utf8', from - 1, to + 1)) as string;

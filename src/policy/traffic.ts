@@ -1,6 +1,6 @@
 // Volume by user, verb and resource, and what a policy would leave of it: from counts, without the events.
 
-import { type AuditEvent, type Field, FIELDS, fieldValue } from '../event.ts';
+import { type AuditEvent, beginOf, endOf, type Field, fieldValue } from '../event.ts';
 import { userReader } from './groups.ts';
 import { compileMatcher } from './match.ts';
 import { type Policy, POLICY_LEVELS } from './policy.ts';
@@ -21,12 +21,10 @@ export interface TrafficRow {
 /** Rows kept at most; beyond, users become `(others)`. */
 const MAX_ROWS = 50_000;
 
-const at = Object.fromEntries(FIELDS.map((name, i) => [name, i * 2])) as Readonly<Record<Field, number>>;
-
 function memberBytes(event: AuditEvent, field: Field): number {
-  const from = event.spans[at[field]]!;
+  const from = beginOf(event, field);
   // name, quotes, colon and comma belong to it
-  return from < 0 ? 0 : event.spans[at[field] + 1]! - from + field.length + 4;
+  return from < 0 ? 0 : endOf(event, field) - from + field.length + 4;
 }
 
 function isRefused(event: AuditEvent): boolean {

@@ -5,7 +5,7 @@
 // accepted here must be right, and rejects need no second set of reasons.
 
 // Layout of the memory; scanner.ts has the same figures.
-/** Out: begin and end of each field's value, from the line's begin, i32; -1 where absent. */
+/** Out: begin and end of each field's value, from the line's begin, i32; both -1 where absent, NULL where that stands there and the field wants something else. */
 const SPANS: usize = 0;
 /** In: each field's name with both quotes and colon, `"kind":`, in 32 bytes. */
 const NAMES: usize = 256;
@@ -13,12 +13,17 @@ const NAMES: usize = 256;
 const MASKS: usize = 1024;
 /** In: bytes of `"kind":`, u32. */
 const SIZES: usize = 1152;
+/** In: what each field's value may begin with, one byte; 0 for anything. */
+const FIRSTS: usize = 1248;
 /** 1 for what may stand behind a backslash, 2 for u, 3 for hex digits, as bits 1, 2, 4; 256 bytes. */
 const ESCAPES: usize = 1280;
 /** Open brackets of the value being scanned: the closing byte of each. */
 const STACK: usize = 2048;
 /** The line, and a NUL behind it: NUL is allowed nowhere, so no loop needs to look for the end. */
 const INPUT: usize = 16384;
+
+/** Begin -1 as where absent, but not what a field is before it was seen: end -2. */
+const NULL: i64 = -4294967297;
 
 const NOT_SURE: i32 = 0;
 const ASCII: i32 = 1;
@@ -225,12 +230,16 @@ export function scan(size: i32, fields: i32, limit: i32): i32 {
     if (index >= 0) {
       p = skipSpace(p + load<u32>(SIZES + (<usize>index << 2)));
       const span = SPANS + (<usize>index << 3);
-      if (load<i32>(span) >= 0) return NOT_SURE;
+      if (load<i64>(span) != -1) return NOT_SURE;
       const from = p;
       p = skipValue(p, limit);
       if (p == 0) return NOT_SURE;
-      store<i32>(span, <i32>(from - INPUT));
-      store<i32>(span, <i32>(p - INPUT), 4);
+      const first = load<u8>(FIRSTS + <usize>index);
+      if (first == 0 || first == load<u8>(from)) {
+        store<i32>(span, <i32>(from - INPUT));
+        store<i32>(span, <i32>(p - INPUT), 4);
+      } else if (load<u8>(from) == 0x6e) store<i64>(span, NULL);
+      else return NOT_SURE;
       next = index + 1;
     } else {
       if (load<u8>(p) != QUOTE) return NOT_SURE;

@@ -12,7 +12,10 @@ export const BEYOND_ASCII = 2;
 
 /** A scanner for objects whose members of these names are wanted. */
 export interface Scanner {
-  /** Two numbers a name, begin and end of its value in the line scanned last; -1 where absent. Only valid after ASCII and BEYOND_ASCII, and until the next scan. */
+  /**
+   * Two numbers a name, begin and end of its value in the line scanned last; begin is -1 where absent, or null where something else is
+   * wanted. Only valid after ASCII and BEYOND_ASCII, and until the next scan.
+   */
   readonly spans: Int32Array;
   /** NOT_SURE, ASCII or BEYOND_ASCII. */
   scan(line: Uint8Array): number;
@@ -23,6 +26,7 @@ const SPANS = 0;
 const NAMES = 256;
 const MASKS = 1024;
 const SIZES = 1152;
+const FIRSTS = 1248;
 const ESCAPES = 1280;
 const INPUT = 16384;
 const NAME_BYTES = 32;
@@ -53,8 +57,13 @@ function instantiate(): Exports | undefined {
  * A scanner for the top-level members `names` (at most 24, of at most 28 letters), in the order in which they are expected.
  * Undefined where the host can't run it (no WebAssembly, no SIMD, big-endian): then json.ts does all the work.
  * @param depth how deep a member's value may nest
+ * @param firsts what each name's value must begin with, one letter; an empty text for anything
  */
-export function createScanner(names: readonly string[], depth: number): Scanner | undefined {
+export function createScanner(
+  names: readonly string[],
+  depth: number,
+  firsts: readonly string[] = [],
+): Scanner | undefined {
   const wasm = instantiate();
   if (wasm === undefined) return undefined;
   const { memory, scan: run } = wasm;
@@ -65,6 +74,7 @@ export function createScanner(names: readonly string[], depth: number): Scanner 
     bytes.set(text, NAMES + i * NAME_BYTES);
     words[MASKS / 4 + i] = 2 ** text.length - 1;
     words[SIZES / 4 + i] = text.length;
+    bytes[FIRSTS + i] = firsts[i] ? firsts[i].charCodeAt(0) : 0;
   }
   const allow = (letters: string, kind: number) => {
     for (const c of letters) bytes[ESCAPES + c.charCodeAt(0)]! |= kind;

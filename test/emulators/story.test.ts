@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { gzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
 import { generateDay, type StoryEvent, type StoryOptions } from '../../emulators/story/index.ts';
-import { fieldValue, FIELDS, scanEvent } from '../../src/event.ts';
+import { beginOf, fieldValue, FIELDS, scanEvent } from '../../src/event.ts';
 
 const FROM = Date.UTC(2026, 5, 22);
 const HOUR = 3_600_000;
@@ -44,7 +44,7 @@ function checkLine({ line, time }: StoryEvent): void {
   expect(scan.stageTime).toBe(time);
   expect(fieldValue(scan, 'level')).toBe(scan.level);
   // members stand in the API server's order
-  const begins = FIELDS.map((_, i) => scan.spans[i * 2]!).filter((begin) => begin >= 0);
+  const begins = FIELDS.map((field) => beginOf(scan, field)).filter((begin) => begin >= 0);
   expect(begins).toEqual([...begins].sort((a, b) => a - b));
 }
 
