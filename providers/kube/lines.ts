@@ -55,13 +55,15 @@ export function toLine(content: Buffer, path: string, offset: number, end: numbe
   // a carriage return before the line end belongs to the line end
   if (content[content.length - 1] === 0x0d) content = content.subarray(0, -1);
   const scan = scanEvent(content);
-  const records = [{ arrival: Number.NaN, content, origin: origins.line(path, offset), scan }];
-  if (!('not' in scan)) return { offset, end, time: scan.stageTime, records };
+  // an Event is never a reject, so nobody asks where it came from: a text less for nearly every line
+  if (!('not' in scan))
+    return { offset, end, time: scan.stageTime, records: [{ arrival: Number.NaN, content, scan }] };
   if (LIST_OR_CUT.has(scan.not)) {
     const list = listRecords(content, path, offset, limit);
     if (list !== undefined) return { offset, end, ...list };
   }
-  return { offset, end, time: legacyTime(content), records };
+  const origin = origins.line(path, offset);
+  return { offset, end, time: legacyTime(content), records: [{ arrival: Number.NaN, content, origin, scan }] };
 }
 
 /** What a scan says of an EventList whose brackets can be trusted. */
