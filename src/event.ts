@@ -3,7 +3,7 @@
 import { isUtf8 } from 'node:buffer';
 import { CUT, MAX_DEPTH, nameAt, skipSpace, skipValue, TOO_DEEP, walkObject } from './json.ts';
 import { microTimeAt, utcDate } from './micro-time.ts';
-import { ASCII, BEYOND_ASCII, createScanner } from './scan/scanner.ts';
+import { ASCII, BEYOND_ASCII, CLEAR, createScanner } from './scan/scanner.ts';
 
 export { parseMicroTime, utcDate } from './micro-time.ts';
 
@@ -68,6 +68,8 @@ export interface AuditEvent {
   readonly stageTime: number;
   /** Day of stageTimestamp, UTC, `YYYY-MM-DD`: the partition. */
   readonly date: string;
+  /** Its bodies and annotations hold nothing that the secrets guard would look at more closely; false where that wasn't found out. */
+  readonly clear: boolean;
 }
 
 /** Either the event or why it is none. */
@@ -157,6 +159,7 @@ const scanner = createScanner(
   FIELDS,
   MAX_DEPTH - 1,
   FIELDS.map((name) => TYPES[name]),
+  ['requestObject', 'responseObject', 'annotations'],
 );
 
 /**
@@ -167,7 +170,9 @@ const scanner = createScanner(
 export function scanEvent(line: Buffer): ScanResult {
   if (scanner === undefined) return scanWithReasons(line);
   const verdict = scanner.scan(line);
-  if (verdict === ASCII || (verdict === BEYOND_ASCII && isUtf8(line))) return checkEvent(line, scanner.spans);
+  const letters = verdict & ~CLEAR;
+  if (letters === ASCII || (letters === BEYOND_ASCII && isUtf8(line)))
+    return checkEvent(line, scanner.spans, (verdict & CLEAR) !== 0);
   return scanWithReasons(line);
 }
 
@@ -192,7 +197,7 @@ export function scanWithReasons(line: Buffer): ScanResult {
   // legal JSON, but no longer one line in a file of lines
   if (line.includes(0x0a)) return { not: 'not-one-line' };
   const wrong = checkTypes(line, found);
-  return wrong === undefined ? checkEvent(line, found) : { not: wrong };
+  return wrong === undefined ? checkEvent(line, found, false) : { not: wrong };
 }
 
 function onMember(line: Buffer, nameFrom: number, nameTo: number, from: number, to: number): number {
@@ -235,7 +240,7 @@ function keep(places: Int32Array): Int32Array {
 }
 
 /** @param places of members that have the right types; copied */
-function checkEvent(line: Buffer, places: Int32Array): ScanResult {
+function checkEvent(line: Buffer, places: Int32Array, clear: boolean): ScanResult {
   if (wordAt(KIND, line, places, AT.kind) === undefined) return { not: 'wrong-kind' };
   if (wordAt(API_VERSION, line, places, AT.apiVersion) === undefined) return { not: 'wrong-api-version' };
   for (const i of REQUIRED_AT) if (places[i]! < 0) return { not: 'missing-member' };
@@ -252,7 +257,7 @@ function checkEvent(line: Buffer, places: Int32Array): ScanResult {
   const verb =
     wordAt(VERB, line, places, AT.verb) ??
     (JSON.parse(line.toString('utf8', places[AT.verb], places[AT.verb + 1])) as string);
-  return { line, spans: keep(places), level, stage, verb, stageTime, date: utcDate(stageTime) };
+  return { line, spans: keep(places), level, stage, verb, stageTime, date: utcDate(stageTime), clear };
 }
 
 /** The raw JSON text of a member, or undefined where it is absent or null. A body that is null is one: `null`. */

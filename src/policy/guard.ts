@@ -91,19 +91,8 @@ function isLetter(c: number): boolean {
   return (c >= 0x61 && c <= 0x7a) || (c >= 0x41 && c <= 0x5a) || (c >= 0x30 && c <= 0x39);
 }
 
-/** Below this many bytes a plain loop is quicker than three native searches. */
-const SHORT = 300;
-
-/** Quick test of all bytes from `from` on: false means that no body holds a secret; true, that it must be read. */
+/** Quick test of all bytes from `from` on, for what is not clear at once: false means that no body holds a secret; true, that it must be read. */
 function mayHoldSecret(line: Buffer, from: number): boolean {
-  if (line.length - from < SHORT) {
-    for (let i = from; i < line.length; i++) {
-      const c = line[i]!;
-      if (c === BACKSLASH && line[i + 1] === 0x75) return true;
-      if ((c === 0x53 || c === 0x54) && (line[i + 2] === 0x63 || line[i + 2] === 0x6b)) return true;
-    }
-    return false;
-  }
   for (let i = line.indexOf(SECRET, from); i >= 0; i = line.indexOf(SECRET, i + 6))
     if (isWord(line, i, i + 6)) return true;
   for (let i = line.indexOf(TOKEN, from); i >= 0; i = line.indexOf(TOKEN, i + 7))
@@ -128,8 +117,9 @@ function firstOpenEnded(event: AuditEvent): number {
 
 /** Annotations stay at every level, but not one that holds a secret. */
 function annotationHolds(event: AuditEvent): boolean {
+  const { line, clear } = event;
   const from = beginOf(event, 'annotations');
-  return from >= 0 && mayHoldSecret(event.line, from) && holdsSecret(event.line, from, endOf(event, 'annotations'));
+  return from >= 0 && !clear && mayHoldSecret(line, from) && holdsSecret(line, from, endOf(event, 'annotations'));
 }
 
 /**
@@ -141,7 +131,7 @@ export function isSecretEvent(event: AuditEvent): boolean {
     return annotationHolds(event);
   if (uriSaysSecret(event) || objectSaysSecret(event)) return true;
   const first = firstOpenEnded(event);
-  if (first < 0 || !mayHoldSecret(event.line, first)) return false;
+  if (first < 0 || event.clear || !mayHoldSecret(event.line, first)) return false;
   for (const field of BODIES)
     if (beginOf(event, field) >= 0 && holdsSecret(event.line, beginOf(event, field), endOf(event, field))) return true;
   return annotationHolds(event);

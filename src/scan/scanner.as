@@ -15,6 +15,8 @@ const MASKS: usize = 1024;
 const SIZES: usize = 1152;
 /** In: what each field's value may begin with, one byte; 0 for anything. */
 const FIRSTS: usize = 1248;
+/** In: which fields hold what clients send, a bit each, u32. */
+const OPEN: usize = 1272;
 /** 1 for what may stand behind a backslash, 2 for u, 3 for hex digits, as bits 1, 2, 4; 256 bytes. */
 const ESCAPES: usize = 1280;
 /** Open brackets of the value being scanned: the closing byte of each. */
@@ -28,6 +30,7 @@ const NULL: i64 = -4294967297;
 const NOT_SURE: i32 = 0;
 const ASCII: i32 = 1;
 const BEYOND_ASCII: i32 = 2;
+const CLEAR: i32 = 4;
 
 const QUOTE: u32 = 0x22;
 const BACKSLASH: u32 = 0x5c;
@@ -216,6 +219,22 @@ function isAscii(p: usize, end: usize): bool {
   return i8x16.bitmask(bits) == 0 && rest < 0x80;
 }
 
+/** Is there neither `S.c` nor `T.k` nor `\u` in [p, end)? */
+function isClear(p: usize, end: usize): bool {
+  for (; p < end; p += 16) {
+    const v = v128.load(p);
+    const second = v128.load(p, 1);
+    const third = v128.load(p, 2);
+    const secret = v128.and(i8x16.eq(v, i8x16.splat(0x53)), i8x16.eq(third, i8x16.splat(0x63)));
+    const token = v128.and(i8x16.eq(v, i8x16.splat(0x54)), i8x16.eq(third, i8x16.splat(0x6b)));
+    const escape = v128.and(i8x16.eq(v, i8x16.splat(0x5c)), i8x16.eq(second, i8x16.splat(0x75)));
+    const hits = i8x16.bitmask(v128.or(v128.or(secret, token), escape));
+    // behind the end stands what is left of longer lines
+    if (hits != 0 && p + ctz<u32>(hits) < end) return false;
+  }
+  return true;
+}
+
 /** Scans the line of `size` bytes at INPUT. */
 export function scan(size: i32, fields: i32, limit: i32): i32 {
   const end = INPUT + <usize>size;
@@ -225,6 +244,8 @@ export function scan(size: i32, fields: i32, limit: i32): i32 {
   if (load<u8>(p) != OPEN_BRACE) return NOT_SURE;
   p = skipSpace(p + 1);
   let next = 0;
+  const open = load<u32>(OPEN);
+  let opened: usize = 0;
   while (true) {
     const index = fieldAt(p, next, fields);
     if (index >= 0) {
@@ -240,6 +261,7 @@ export function scan(size: i32, fields: i32, limit: i32): i32 {
         store<i32>(span, <i32>(p - INPUT), 4);
       } else if (load<u8>(from) == 0x6e) store<i64>(span, NULL);
       else return NOT_SURE;
+      if (opened == 0 && (open >> index) & 1) opened = from;
       next = index + 1;
     } else {
       if (load<u8>(p) != QUOTE) return NOT_SURE;
@@ -258,5 +280,6 @@ export function scan(size: i32, fields: i32, limit: i32): i32 {
     p = skipSpace(p);
   }
   if (skipSpace(p) != end) return NOT_SURE;
-  return isAscii(INPUT, end) ? ASCII : BEYOND_ASCII;
+  const clear = open != 0 && (opened == 0 || isClear(opened, end)) ? CLEAR : 0;
+  return clear | (isAscii(INPUT, end) ? ASCII : BEYOND_ASCII);
 }

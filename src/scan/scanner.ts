@@ -9,6 +9,8 @@ export const NOT_SURE = 0;
 export const ASCII = 1;
 /** One JSON object on one line, if its bytes are UTF-8: that is not checked. */
 export const BEYOND_ASCII = 2;
+/** Added to the two before: from the first open member to the end of the line stands nothing that the secrets guard would look at more closely. */
+export const CLEAR = 4;
 
 /** A scanner for objects whose members of these names are wanted. */
 export interface Scanner {
@@ -17,7 +19,7 @@ export interface Scanner {
    * wanted. Only valid after ASCII and BEYOND_ASCII, and until the next scan.
    */
   readonly spans: Int32Array;
-  /** NOT_SURE, ASCII or BEYOND_ASCII. */
+  /** NOT_SURE, ASCII or BEYOND_ASCII, the latter two perhaps with CLEAR. */
   scan(line: Uint8Array): number;
 }
 
@@ -27,6 +29,7 @@ const NAMES = 256;
 const MASKS = 1024;
 const SIZES = 1152;
 const FIRSTS = 1248;
+const OPEN = 1272;
 const ESCAPES = 1280;
 const INPUT = 16384;
 const NAME_BYTES = 32;
@@ -58,11 +61,13 @@ function instantiate(): Exports | undefined {
  * Undefined where the host can't run it (no WebAssembly, no SIMD, big-endian): then json.ts does all the work.
  * @param depth how deep a member's value may nest
  * @param firsts what each name's value must begin with, one letter; an empty text for anything
+ * @param open names whose values hold what clients send: where given, CLEAR is found out
  */
 export function createScanner(
   names: readonly string[],
   depth: number,
   firsts: readonly string[] = [],
+  open: readonly string[] = [],
 ): Scanner | undefined {
   const wasm = instantiate();
   if (wasm === undefined) return undefined;
@@ -74,6 +79,7 @@ export function createScanner(
     bytes.set(text, NAMES + i * NAME_BYTES);
     words[MASKS / 4 + i] = 2 ** text.length - 1;
     words[SIZES / 4 + i] = text.length;
+    if (open.includes(name)) words[OPEN / 4]! |= 1 << i;
     bytes[FIRSTS + i] = firsts[i] ? firsts[i].charCodeAt(0) : 0;
   }
   const allow = (letters: string, kind: number) => {
