@@ -66,7 +66,8 @@ export function createDigestSet(scratch: Scratch): DigestSet {
     slots = larger;
     for (let i = 0; i < old.length; i += 4) {
       if ((old[i]! | old[i + 1]! | old[i + 2]! | old[i + 3]!) === 0) continue;
-      table.set(old.subarray(i, i + 4), find(old[i]!, old[i + 1]!, old[i + 2]!, old[i + 3]!));
+      const to = find(old[i]!, old[i + 1]!, old[i + 2]!, old[i + 3]!);
+      for (let k = 0; k < 4; k++) table[to + k] = old[i + k]!;
     }
   }
 

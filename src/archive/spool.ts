@@ -6,6 +6,7 @@ import type { Budget } from './budget.ts';
 import type { Body } from './store/store.ts';
 
 export interface Spool {
+  /** Takes the chunk: its memory may be given back. */
   append(chunk: Buffer): Promise<void>;
   readonly size: number;
   /** All bytes, for one put. No append after this. */
@@ -29,6 +30,11 @@ export function createScratch(directory: string, budget: Budget): Scratch {
 /** More than this goes to a file even where the budget has room: many windows grow at once, and for the put the chunks are copied together. */
 const MOST_IN_MEMORY = 1 << 20;
 
+/** Gives memory back at once, unless others share it: what was compressed would lie about until the garbage collector comes. */
+function release({ buffer, length }: Buffer): void {
+  if (buffer instanceof ArrayBuffer && buffer.byteLength === length) buffer.transfer(0);
+}
+
 export function createSpool(scratch: Scratch): Spool {
   let chunks: Buffer[] = [];
   let held = 0;
@@ -38,7 +44,10 @@ export function createSpool(scratch: Scratch): Spool {
   async function spill(): Promise<void> {
     const path = scratch.path();
     file = { handle: await open(path, 'wx'), path };
-    for (const chunk of chunks) await file.handle.writeFile(chunk);
+    for (const chunk of chunks) {
+      await file.handle.writeFile(chunk);
+      release(chunk);
+    }
     chunks = [];
     scratch.budget.give(held);
     held = 0;
@@ -57,6 +66,7 @@ export function createSpool(scratch: Scratch): Spool {
       }
       if (file === undefined) await spill();
       await file!.handle.writeFile(chunk);
+      release(chunk);
     },
     async body() {
       if (file === undefined) return Buffer.concat(chunks);

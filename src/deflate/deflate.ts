@@ -18,7 +18,7 @@ export interface Deflater {
    * Raw deflate of `content`, not ended: flushed to a byte boundary, so that the next one can follow. The same input gives the same bytes.
    * @param dictionary what came before in the stream; its last WINDOW_BYTES count
    */
-  compress(content: Uint8Array, dictionary?: Uint8Array): Buffer;
+  compress(content: Uint8Array, dictionary?: Uint8Array): Buffer<ArrayBuffer>;
 }
 
 /** What deflate.as exports. */
@@ -69,7 +69,7 @@ export function createDeflater(wasm = loadWasm(), onSlip = warn): Deflater {
   const memory = new Uint8Array(wasm.memory.buffer);
 
   /** At most MOST_AT_ONCE and WINDOW_BYTES. */
-  function tried(content: Uint8Array, dictionary: Uint8Array): Buffer | undefined {
+  function tried(content: Uint8Array, dictionary: Uint8Array): Buffer<ArrayBuffer> | undefined {
     memory.set(dictionary, CONTENT - dictionary.length);
     memory.set(content, CONTENT);
     try {
@@ -81,7 +81,7 @@ export function createDeflater(wasm = loadWasm(), onSlip = warn): Deflater {
     }
   }
 
-  function piece(content: Uint8Array, before: Uint8Array): Buffer {
+  function piece(content: Uint8Array, before: Uint8Array): Buffer<ArrayBuffer> {
     const dictionary = before.subarray(Math.max(0, before.length - WINDOW_BYTES));
     const bytes = tried(content, dictionary);
     if (bytes !== undefined) return bytes;
@@ -106,13 +106,17 @@ export function createDeflater(wasm = loadWasm(), onSlip = warn): Deflater {
  * An archive is kept for years: a slip of the compressor must not be found when the source has long forgotten.
  * @throws zlib's error for what is no deflate stream
  */
-function inflates(bytes: Buffer, content: Uint8Array, dictionary: Uint8Array): boolean {
-  const room = content.length + 64;
+function inflates(bytes: Uint8Array, content: Uint8Array, dictionary: Uint8Array): boolean {
+  // no less than this, since Node lends out one piece of memory for small buffers
+  const room = Math.max(64 << 10, content.length + 64);
   const back = inflateRawSync(bytes, {
     chunkSize: room,
     maxOutputLength: room,
     finishFlush: constants.Z_SYNC_FLUSH,
     ...(dictionary.length > 0 && { dictionary }),
   });
-  return back.equals(content);
+  const same = back.equals(content);
+  // at once: a megabyte for each block would lie about until the garbage collector comes
+  if (back.length > 0) back.buffer.transfer(0);
+  return same;
 }

@@ -2,7 +2,8 @@
 
 import type { Worker } from 'node:worker_threads';
 import { expect, it } from 'vitest';
-import { DEFLATE_THREADS, deflateBlock } from '../../src/archive/block-deflate.ts';
+import { deflateBlock } from '../../src/archive/block-deflate.ts';
+import { PACK_THREADS } from '../../src/archive/pack-threads.ts';
 import { createDeflater } from '../../src/deflate/deflate.ts';
 import { REAL_LINES } from '../event-lines.ts';
 
@@ -22,7 +23,7 @@ it('gives the bytes of the compressor, in the order asked for, from no more thre
   const small = await Promise.all(blocks.slice(0, 2).map((block, i) => deflateBlock(block, blocks[i - 1])));
   expect(started).toHaveLength(0);
   const large = await Promise.all(blocks.slice(2).map((block, i) => deflateBlock(block, blocks[i + 1])));
-  expect(started).toHaveLength(DEFLATE_THREADS);
+  expect(started).toHaveLength(PACK_THREADS);
   for (const [i, bytes] of [...small, ...large].entries())
     expect(bytes.equals(expected.compress(blocks[i]!, blocks[i - 1]))).toBe(true);
 });
@@ -31,7 +32,7 @@ it('a thread that ended fails what it had in hand, and the next block gets anoth
   await deflateBlock(blocks[2]!, undefined);
   const waiting = started.map(() => deflateBlock(blocks[4]!, undefined));
   const failed = waiting.map((one) =>
-    expect(one).rejects.toThrow('the thread that compresses parts ended: exit code 1; what it had in hand is not'),
+    expect(one).rejects.toThrow('the thread that packs parts ended: exit code 1; what it had in hand is not'),
   );
   await Promise.all(started.splice(0).map((worker) => worker.terminate()));
   await Promise.all(failed);

@@ -7,8 +7,8 @@ import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { createBlockHash } from '../../src/archive/block-hash.ts';
 
-let thread: Worker | undefined;
-process.on('worker', (started: Worker) => (thread = started));
+const started: Worker[] = [];
+process.on('worker', (worker: Worker) => started.push(worker));
 
 const shared = (bytes: Buffer) => {
   const block = Buffer.from(new SharedArrayBuffer(bytes.length));
@@ -71,10 +71,10 @@ it('a thread that ended fails what it was hashing, now and later, and the next c
   const hash = createBlockHash();
   await hash.update(shared(BYTES.subarray(0, 1 << 20)));
   const waiting = hash.update(shared(BYTES.subarray(0, 1 << 20)));
-  const failed = expect(waiting).rejects.toThrow('the thread that hashes parts ended');
-  await thread!.terminate();
+  const failed = expect(waiting).rejects.toThrow('the thread that packs parts ended');
+  await Promise.all(started.splice(0).map((worker) => worker.terminate()));
   await failed;
-  await expect(hash.digest()).rejects.toThrow('the thread that hashes parts ended');
+  await expect(hash.digest()).rejects.toThrow('the thread that packs parts ended');
   hash.dispose();
   const next = createBlockHash();
   await next.update(shared(BYTES.subarray(0, 1 << 20)));

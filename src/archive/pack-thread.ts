@@ -1,0 +1,68 @@
+// A thread of pack-threads.ts: compresses blocks, and keeps SHA-256 and CRC-32 of growing contents, each under a number.
+
+import { createHash, type Hash } from 'node:crypto';
+import { parentPort } from 'node:worker_threads';
+import { crc32 } from 'node:zlib';
+import { createDeflater } from '../deflate/deflate.ts';
+
+/** Requests are answered in their order, `drop` is not. */
+export type Request =
+  | { readonly ask: 'deflate'; readonly block: Uint8Array; readonly dictionary: Uint8Array | undefined }
+  | { readonly ask: 'hash'; readonly content: number; readonly block: Uint8Array }
+  | { readonly ask: 'digest'; readonly content: number }
+  | { readonly ask: 'drop'; readonly content: number };
+
+/** To `deflate`. */
+export type Deflated = Uint8Array<ArrayBuffer>;
+/** To `digest`. */
+export interface Digests {
+  readonly sha256: string;
+  readonly crc32: number;
+}
+/** The answer to `hash` says nothing but that the block was read. */
+export type Answer = Deflated | Digests | undefined;
+
+const deflater = createDeflater();
+const contents = new Map<number, { readonly hash: Hash; crc: number }>();
+
+function stateOf(content: number) {
+  let state = contents.get(content);
+  if (state === undefined) {
+    state = { hash: createHash('sha256'), crc: 0 };
+    contents.set(content, state);
+  }
+  return state;
+}
+
+/** What was copied to the thread lies in its own memory; it makes so little garbage that the collector hardly ever comes. */
+function giveBack(bytes: Uint8Array | undefined): void {
+  if (bytes?.buffer instanceof ArrayBuffer) bytes.buffer.transfer(0);
+}
+
+function deflate({ block, dictionary }: Extract<Request, { ask: 'deflate' }>): void {
+  const bytes = deflater.compress(block, dictionary);
+  // Node doesn't part with the memory that short buffers share
+  const answer: Deflated = bytes.length === bytes.buffer.byteLength ? bytes : new Uint8Array(bytes);
+  parentPort!.postMessage(answer, [answer.buffer]);
+  giveBack(block);
+  giveBack(dictionary);
+}
+
+parentPort!.on('message', (request: Request) => {
+  if (request.ask === 'deflate') {
+    deflate(request);
+    return;
+  }
+  const state = stateOf(request.content);
+  let answer: Answer;
+  if (request.ask === 'hash') {
+    state.hash.update(request.block);
+    state.crc = crc32(request.block, state.crc);
+    giveBack(request.block);
+  } else {
+    contents.delete(request.content);
+    if (request.ask === 'drop') return;
+    answer = { sha256: state.hash.digest('hex'), crc32: state.crc };
+  }
+  parentPort!.postMessage(answer);
+});
