@@ -18,7 +18,7 @@ const PURPOSES: readonly [string, RegExp][] = [
   ['garbage collection', /^\(garbage collector\)/],
   ['SHA-256', /^(update|digest|hash|Hash) .*|\/src\/archive\/hash\.ts/],
   ['CRC-32', /^crc32 /],
-  ['handing blocks to zlib (it runs in the thread pool)', /node:zlib|node:internal\/streams/],
+  ['handing blocks to threads', /node:internal\/worker|^postMessage|\/src\/archive\/(pack-thread|thread|block)/],
   ['page parsing', /\/providers\/\w+\/|^wasm.* wasm:\/\/wasm\/page/],
   ['event scan and page parsing (WebAssembly)', /wasm:\/\//],
   ['event scan', /\/src\/(event|json|micro-time)\.ts|\/src\/scan\//],

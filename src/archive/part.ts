@@ -48,7 +48,7 @@ export interface PartWriter {
   readonly contentBytes: number;
   /** Adds a line (without line end). `leaf` is its leafHash, for event parts. Copies the bytes. */
   add(line: Buffer, leaf?: Digest): void;
-  /** Resolves when the thread pool has room for more blocks. Rejects if one handed over so far could not be kept. */
+  /** Resolves when the threads have room for more blocks. Rejects if one handed over so far could not be kept. */
   ready(): Promise<void>;
   /** Ends the part. */
   finish(): Promise<Packed>;
