@@ -130,8 +130,9 @@ export function isSecretEvent(event: AuditEvent): boolean {
   if (event.level === 'Metadata' && beginOf(event, 'requestObject') < 0 && beginOf(event, 'responseObject') < 0)
     return annotationHolds(event);
   if (uriSaysSecret(event) || objectSaysSecret(event)) return true;
+  if (event.clear) return false;
   const first = firstOpenEnded(event);
-  if (first < 0 || event.clear || !mayHoldSecret(event.line, first)) return false;
+  if (first < 0 || !mayHoldSecret(event.line, first)) return false;
   for (const field of BODIES)
     if (beginOf(event, field) >= 0 && holdsSecret(event.line, beginOf(event, field), endOf(event, field))) return true;
   return annotationHolds(event);
