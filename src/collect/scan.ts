@@ -7,7 +7,7 @@ import { dateOf, windowName } from '../archive/keys.ts';
 import { AuditkeepError, TransientError } from '../errors.ts';
 import type { Cluster, Config } from '../config.ts';
 import type { PolicyOptions } from '../policy/apply.ts';
-import type { Query, Span } from '../provider.ts';
+import type { ProviderRecord, Query, Span } from '../provider.ts';
 import { formatDuration } from '../time.ts';
 import { type Builder, createBuilder, fingerprintOf } from './build.ts';
 import type { ClusterContext, Outcome, Seen } from './context.ts';
@@ -86,6 +86,26 @@ export async function runScan(scan: Scan, context: ClusterContext): Promise<Outc
   }
 }
 
+/**
+ * Hands the records from `at` on to the builders of their windows, about TURN bytes of them. Gives the place of the first one left.
+ * A function of its own: V8 is slow to optimize loops in an async one.
+ */
+function addTurn(
+  records: readonly ProviderRecord[],
+  at: number,
+  builders: readonly Builder[],
+  from: number,
+  length: number,
+): number {
+  let i = at;
+  for (let worked = 0; i < records.length && worked < TURN; i++) {
+    const record = records[i]!;
+    builders[Math.floor((record.arrival - from) / length)]?.add(record, fingerprintOf(record));
+    worked += record.content.length;
+  }
+  return i;
+}
+
 async function attempt(scan: Scan, query: Query, walk: Walk, context: ClusterContext): Promise<Outcome[]> {
   const { budget } = context.scratch;
   const { windows } = scan;
@@ -95,14 +115,9 @@ async function attempt(scan: Scan, query: Query, walk: Walk, context: ClusterCon
     const pages = await walk.run(async (page) => {
       budget.force(page.bytes);
       try {
-        let worked = 0;
-        for (const record of page.records) {
-          const builder = builders[Math.floor((record.arrival - query.arrival.from) / length)];
-          builder?.add(record, fingerprintOf(record));
-          worked += record.content.length;
-          if (worked < TURN) continue;
-          worked = 0;
-          await setImmediate();
+        for (let at = 0; at < page.records.length;) {
+          at = addTurn(page.records, at, builders, query.arrival.from, length);
+          if (at < page.records.length) await setImmediate();
         }
         for (const builder of builders) await builder.settle();
       } finally {
