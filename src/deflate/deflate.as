@@ -59,8 +59,9 @@ const GOOD: usize = 128;
 const LAZY: usize = 128;
 /** In a match of this length only every second position is remembered: whoever misses one finds the next and grows backwards. */
 const LONG: usize = 48;
-/** Behind so many bytes without a match every second position is looked at, behind twice as many every third. */
+/** For each so many bytes without a match one position more is passed over, up to so many: it is noise, and matches grow backwards. */
 const PATIENCE: usize = 16;
+const MOST_SKIPPED: usize = 3;
 
 // RFC 1951, 3.2.5: first length and distance of each code, and its number of extra bits.
 const LENGTH_BASE = memory.data<u16>([
@@ -399,11 +400,8 @@ export function compress(size: usize, dictionary: usize): usize {
     let match = search(p, hash, first, end, SHORTEST - 1, DEPTH);
     remember(p, hash);
     if (match == 0) {
-      p++;
-      if (p - anchor > PATIENCE && p < last) {
-        remember(p, hashOf(p));
-        p++;
-      }
+      let skipped = min((p - anchor) / PATIENCE, MOST_SKIPPED);
+      for (p++; skipped > 0 && p < last; skipped--, p++) remember(p, hashOf(p));
       continue;
     }
     // a longer one may begin at the next byte
