@@ -58,6 +58,16 @@ async function readPlain(handle: FileHandle, offset: number, length: number, mem
   return buffer.subarray(0, have);
 }
 
+/** A file from its begin on. Not a stream of the handle: that one closes it when it is stopped, and reading back starts another. */
+async function* contentOf(handle: FileHandle): AsyncGenerator<Buffer> {
+  for (let at = 0; ;) {
+    const chunk = await readPlain(handle, at, 256 << 10);
+    if (chunk.length === 0) return;
+    yield chunk;
+    at += chunk.length;
+  }
+}
+
 /** Content that comes in order. `start` begins again from the first byte. */
 interface Stream {
   readonly chunks: AsyncIterator<Buffer>;
@@ -184,9 +194,7 @@ export async function openReader(path: string, tolerant = false): Promise<Reader
     const { dev, ino } = await opened.stat({ bigint: true });
     const magic = await readPlain(opened, 0, 2);
     const content = isGzip(magic)
-      ? sequential(() =>
-          inflate(opened.createReadStream({ start: 0, autoClose: false, highWaterMark: 256 << 10 }), tolerant),
-        )
+      ? sequential(() => inflate(Readable.from(contentOf(opened), { objectMode: true }), tolerant))
       : undefined;
     return {
       path,
