@@ -114,6 +114,8 @@ export interface Source {
    * `exact`: a query answers exactly its arrival span.
    */
   readonly reads: 'wide' | 'exact';
+  /** Walks are to be made one after the other, oldest first: each goes on where the one before ended, instead of at the beginning. */
+  readonly inTurn?: boolean;
   /** Event-time span that a query reads, for manifest and progress. */
   bounds(query: Query): Span;
   /**

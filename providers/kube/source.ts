@@ -68,6 +68,8 @@ export function createSource(
   const free: Buffer[] = [];
   /** Last arrival in final files that were walked to their end. */
   const lasts = new Map<string, number>();
+  /** Where walks ended, by the file's id: a walk for a later span begins at the last one before it. */
+  const ends = new Map<string, Place[]>();
 
   async function listed(): Promise<LogFile[]> {
     const files = await listing.files();
@@ -85,6 +87,13 @@ export function createSource(
     const { reader } = open.get(oldest)!;
     open.delete(oldest);
     await reader.close();
+  }
+
+  /** Where a walk for the query begins in a file. */
+  function beginOf(file: LogFile, { arrival }: Query): Place {
+    let begin = START;
+    for (const place of ends.get(file.id) ?? []) if (place.max! < arrival.from && place.at > begin.at) begin = place;
+    return begin;
   }
 
   const lastKey = (file: LogFile) => `${file.id}:${file.size}:${file.inode}`;
@@ -123,6 +132,7 @@ export function createSource(
       const file = await nextFile(query);
       if (file === undefined) return { records: [], bytes: 0 };
       current = await openFile(file);
+      place = beginOf(file, query);
     } else {
       const parsed = parseToken(token);
       place = parsed;
@@ -133,6 +143,8 @@ export function createSource(
     try {
       return await readFrom(current, place, query, signal);
     } catch (error) {
+      // it may be no longer the file that the places are of
+      ends.delete(current.file.id);
       await current.reader.close();
       throw error;
     }
@@ -158,6 +170,7 @@ export function createSource(
       bytes += page.bytes;
       max = page.max;
       place = page.next;
+      if (page.rest !== undefined) ends.set(file.id, [...(ends.get(file.id) ?? []), page.rest]);
     }
     if (place !== undefined) {
       const next = JSON.stringify({ ...place, id: file.id });
@@ -170,7 +183,7 @@ export function createSource(
       await reader.close();
       return { records, bytes, release };
     }
-    const next = JSON.stringify({ ...START, id: following.id });
+    const next = JSON.stringify({ ...beginOf(following, query), id: following.id });
     const opened = await openFile(following);
     await reader.close();
     await keepOpen(next, opened);
@@ -208,6 +221,7 @@ export function createSource(
     settle: 120_000,
     lateness: { first: 0, recheck: 0, max: 0 },
     reads: 'wide',
+    inTurn: true,
     bounds: (query) => query.arrival,
     describe: () => ({ files: name }),
     identity: () => Promise.resolve(`files:${name}`),

@@ -29,6 +29,8 @@ export interface FilePage {
   readonly records: ProviderRecord[];
   /** Where to go on; absent when nothing more of this file can arrive before the end of the span. */
   readonly next?: Place;
+  /** Where a walk for a later span may begin: all lines before it arrived at `max` or earlier. Only where there is no `next`. */
+  readonly rest?: Place;
   /** Bytes of content that were read. */
   readonly bytes: number;
   readonly max: number | undefined;
@@ -84,7 +86,10 @@ async function takePage(
   let given = 0;
   let max = place.max;
   let until = place.until;
+  // the first line that arrives behind the span, and the arrival of those before it
+  let behind: { readonly line: number; readonly max: number } | undefined;
   const give = (count: number, arrival: number) => {
+    if (arrival >= span.to && max !== undefined) behind ??= { line: given, max };
     const to = Math.min(lines.length, given + count);
     if (arrival >= span.from && arrival < span.to)
       for (let i = given; i < to; i++)
@@ -103,11 +108,22 @@ async function takePage(
   if (known > 0) give(known, place.max!);
 
   const arrivals = createArrivals(max, reading.limit, (count, arrival, resolvedTo) => {
+    // one time can settle two groups of lines: of what lies behind this page the first one matters, the next page finds the other
+    if (given === lines.length) return;
     give(count, arrival);
     until = resolvedTo;
   });
   for (let i = known; i < lines.length && !passed(); i++) arrivals.push(lines[i]!.time, lines[i]!.end);
-  if (passed()) return { records, bytes, max };
+  /** The place of a line of this page, or behind the last one. */
+  const placeOf = (line: number, more: Pick<Place, 'max' | 'until'>) => {
+    const first = lines[line];
+    const inList = first === undefined ? list : first.list;
+    return placeAt(reader, first?.offset ?? end, { ...more, ...(inList !== undefined && { list: inList }) });
+  };
+  if (passed())
+    return { records, bytes, max, ...(behind && { rest: await placeOf(behind.line, { max: behind.max }) }) };
+  // what end() says of the last lines is only true as long as nothing follows them
+  const certain = { line: given, max };
   const fallback = file.final ? file.fallback : undefined;
   if (eof) arrivals.end(fallback);
   else if (given === 0) {
@@ -119,16 +135,14 @@ async function takePage(
     if (given === 0) arrivals.end(fallback);
     bytes += more;
   }
-  if (eof || passed() || given === 0) return { records, bytes, max };
-  const next = lines[given];
-  const at = next?.offset ?? end;
-  const inList = next === undefined ? list : next.list;
-  const rest = {
-    ...(max !== undefined && { max }),
-    ...(until !== undefined && until > at && { until }),
-    ...(inList !== undefined && { list: inList }),
-  };
-  return { records, next: await placeAt(reader, at, rest), bytes, max };
+  if (eof) {
+    const rest = certain.max === undefined ? undefined : await placeOf(certain.line, { max: certain.max });
+    return { records, bytes, max, ...(rest !== undefined && { rest }) };
+  }
+  if (passed() || given === 0) return { records, bytes, max };
+  const at = lines[given]?.offset ?? end;
+  const more = { ...(max !== undefined && { max }), ...(until !== undefined && until > at && { until }) };
+  return { records, next: await placeOf(given, more), bytes, max };
 }
 
 /** Times of the lines from a place on until `onTime` gives true or the file ends. Gives the bytes read. */

@@ -34,6 +34,7 @@ import { callProvider } from './retry.ts';
 import { checkBegun, withoutSealed } from './sealed.ts';
 import type { RunInput } from './run-input.ts';
 import { policyOptions, runScan } from './scan.ts';
+import type { InSlot } from './walk.ts';
 import { makeScratch } from './scratch-folder.ts';
 import { type ClusterSummary, summarize } from './summary.ts';
 
@@ -55,6 +56,12 @@ interface Shared {
 
 /** Windows that are packed and put side by side. */
 const COMMITS_AT_ONCE = 3;
+
+/** One at a time; the others wait outside of `slots`, where other clusters may need them. */
+function inTurn(slots: InSlot): InSlot {
+  const turn = pLimit(1);
+  return (work) => turn(() => slots(work));
+}
 
 /** Collects what is due. Failures of one cluster don't stop the others; an abort rejects. */
 export async function collect(input: RunInput): Promise<ClusterSummary[]> {
@@ -150,7 +157,7 @@ async function collectOpened(cluster: Cluster, opened: Opened, shared: Shared): 
       log,
       signal,
       scratch: shared.scratch,
-      reads: shared.reads,
+      reads: source.inTurn === true ? inTurn(shared.reads) : shared.reads,
       commits: shared.commits,
       looked: {},
       reading: {

@@ -13,6 +13,7 @@ import type { Horizon, Source, Span, Visible } from '../provider.ts';
 import type { Clock } from './clock.ts';
 import type { Plan } from './plan.ts';
 import type { RetryDeps } from './retry.ts';
+import type { InSlot } from './walk.ts';
 
 /** What a run tells while it goes on; for progress display and one log line a window. */
 export type RunEvent =
@@ -49,7 +50,7 @@ export interface ClusterContext {
   readonly signal: AbortSignal;
   readonly scratch: Scratch;
   /** Walks at the same time, over all clusters of the run: no place in it is held while windows are packed and put. */
-  readonly reads: LimitFunction;
+  readonly reads: InSlot;
   /** Windows that are packed and put at the same time. */
   readonly commits: LimitFunction;
   /** The last answer about what can be seen, and when it was asked for (steady clock, milliseconds). */
