@@ -119,7 +119,8 @@ export function createPartWriter(compression: Compression, scratch: Scratch): Pa
       idle = 0;
       const needed = filled + line.length + 1;
       if (needed > block.length) resize(Math.max(needed, Math.min(block.length * 4, FULL_BLOCK)));
-      line.copy(block, filled);
+      // fill, for it is a plain memcpy: V8 copies into shared memory byte by byte. It refuses to fill with nothing
+      if (line.length > 0) block.fill(line, filled, needed - 1);
       block[needed - 1] = LINE_END;
       filled = needed;
       contentBytes += line.length + 1;

@@ -66,15 +66,20 @@ function warn(): void {
  */
 export function createDeflater(wasm = loadWasm(), onSlip = warn): Deflater {
   if (wasm === null) return zlibDeflater;
-  const memory = new Uint8Array(wasm.memory.buffer);
+  const memory = Buffer.from(wasm.memory.buffer);
+
+  /** A plain memcpy: V8 copies from shared memory word by word. */
+  function put(bytes: Uint8Array, at: number): void {
+    if (bytes.length > 0) memory.fill(bytes, at, at + bytes.length);
+  }
 
   /** At most MOST_AT_ONCE and WINDOW_BYTES. */
   function tried(content: Uint8Array, dictionary: Uint8Array): Buffer<ArrayBuffer> | undefined {
-    memory.set(dictionary, CONTENT - dictionary.length);
-    memory.set(content, CONTENT);
+    put(dictionary, CONTENT - dictionary.length);
+    put(content, CONTENT);
     try {
       const size = wasm!.compress(content.length, dictionary.length);
-      const bytes = Buffer.from(memory.slice(OUTPUT, OUTPUT + size).buffer);
+      const bytes = Buffer.from(wasm!.memory.buffer.slice(OUTPUT, OUTPUT + size));
       return inflates(bytes, content, dictionary) ? bytes : undefined;
     } catch {
       return undefined;
