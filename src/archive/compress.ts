@@ -19,7 +19,7 @@ export const BLOCK_BYTES = 1 << 20;
 const OUTPUT_BYTES = 128 << 10;
 
 /** Blocks in hand at a time: one more than is compressed, so that no thread waits for its next one. */
-const MOST_AT_ONCE = PACK_THREADS + 1;
+const MOST_AT_ONCE = 2 * PACK_THREADS + 1;
 
 // One pool for the whole process, so one count for all parts that are open.
 let running = 0;

@@ -19,7 +19,7 @@ const RESTS_AFTER = 16;
 
 // Memory of blocks is used again: fresh megabytes for every block would make the garbage collector run all the time.
 const pool: Buffer[] = [];
-const MOST_POOLED = 6;
+const MOST_POOLED = 8;
 
 function takeBlock(size: number): Buffer {
   if (size < FULL_BLOCK) return Buffer.allocUnsafeSlow(size);
