@@ -28,7 +28,7 @@ export function createScratch(directory: string, budget: Budget): Scratch {
 }
 
 /** More than this goes to a file even where the budget has room: many windows grow at once, and for the put the chunks are copied together. */
-const MOST_IN_MEMORY = 1 << 20;
+const MOST_IN_MEMORY = 256 << 10;
 
 /** Gives memory back at once, unless others share it: what was compressed would lie about until the garbage collector comes. */
 function release({ buffer, length }: Buffer): void {
