@@ -55,7 +55,7 @@ interface Shared {
 }
 
 /** Windows that are packed and put side by side. */
-const COMMITS_AT_ONCE = 3;
+const COMMITS_AT_ONCE = 6;
 
 /** One at a time; the others wait outside of `slots`, where other clusters may need them. */
 function inTurn(slots: InSlot): InSlot {
