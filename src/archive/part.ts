@@ -14,8 +14,6 @@ const FIRST_BLOCK = 64 << 10;
 /** Room for one block and the line that ends it, unless that line is very long. */
 const FULL_BLOCK = BLOCK_BYTES + FIRST_BLOCK;
 const LINE_END = 0x0a;
-/** After so many calls of ready() without a line, a block keeps only the memory that it has filled: of a day's windows few get lines at a time. */
-const RESTS_AFTER = 16;
 
 // Memory of blocks is used again: fresh megabytes for every block would make the garbage collector run all the time.
 const pool: Buffer[] = [];
@@ -50,6 +48,8 @@ export interface PartWriter {
   add(line: Buffer, leaf?: Digest): void;
   /** Resolves when the threads have room for more blocks. Rejects if one handed over so far could not be kept. */
   ready(): Promise<void>;
+  /** No line is coming for a while: keeps only the memory that it has filled. */
+  rest(): void;
   /** Ends the part. */
   finish(): Promise<Packed>;
   dispose(): Promise<void>;
@@ -65,7 +65,6 @@ export function createPartWriter(compression: Compression, scratch: Scratch): Pa
   let filled = 0;
   let lines = 0;
   let contentBytes = 0;
-  let idle = 0;
   let tail: Promise<void> = Promise.resolve();
   let failed: { readonly error: unknown } | undefined;
   scratch.budget.force(block.length);
@@ -116,7 +115,6 @@ export function createPartWriter(compression: Compression, scratch: Scratch): Pa
       return contentBytes;
     },
     add(line, leaf) {
-      idle = 0;
       const needed = filled + line.length + 1;
       if (needed > block.length) resize(Math.max(needed, Math.min(block.length * 4, FULL_BLOCK)));
       // fill, for it is a plain memcpy: V8 copies into shared memory byte by byte. It refuses to fill with nothing
@@ -128,8 +126,10 @@ export function createPartWriter(compression: Compression, scratch: Scratch): Pa
       if (leaf !== undefined) tree.add(leaf);
       if (filled >= BLOCK_BYTES) flush();
     },
+    rest() {
+      if (filled + FIRST_BLOCK < block.length) resize(filled + FIRST_BLOCK);
+    },
     async ready() {
-      if (++idle === RESTS_AFTER && filled + FIRST_BLOCK < block.length) resize(filled + FIRST_BLOCK);
       await roomForBlocks();
       if (failed !== undefined) throw failed.error;
     },

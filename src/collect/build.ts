@@ -41,8 +41,8 @@ export interface Builder {
    * @param window start of the window that the record arrived in, where a manifest answers for several: a copy in another window is none (rule 8)
    */
   add(record: ProviderRecord, fingerprint: Digest, window?: number, apply?: ApplyPolicy): void;
-  /** Resolves when what was handed to thread pool and store so far is done: to be awaited page by page. */
-  settle(): Promise<void>;
+  /** To be called and awaited page by page: resolves when what was handed to threads and store has room for more. Undefined where there is nothing to wait for. */
+  settle(): Promise<void> | undefined;
   /** Ends all parts and puts them. The manifest may be committed when this has resolved. */
   finish(): Promise<Built>;
   dispose(): Promise<void>;
@@ -53,8 +53,10 @@ export function fingerprintOf(record: ProviderRecord): Digest {
   return record.id === undefined ? leafHash(record.content) : digestOf(record.id);
 }
 
-/** Pages without a record after which a builder moves what it remembers to files, where memory is short. */
+/** After so many pages without a record a builder gives memory back. */
 const RESTS_AFTER = 16;
+/** Share of the memory budget from which on that includes what it remembers, which moves to files. */
+const CROWDED = 0.6;
 const TRUNCATED_SUFFIX = Buffer.from('[Truncated...]');
 
 interface Open extends Stages {
@@ -125,6 +127,27 @@ export function createBuilder(cluster: string, name: string, deps: BuildDeps): B
     }
   }
 
+  async function settle(resting: boolean): Promise<void> {
+    if (resting) {
+      for (const part of open.values()) part.writer.rest();
+      rejects.rest();
+      raw.rest();
+      // what it remembers makes room for others
+      if (scratch.budget.used > scratch.budget.limit * CROWDED) {
+        contents.rest();
+        await ids.rest();
+      }
+    }
+    await ids.settle();
+    for (const part of open.values()) {
+      letGo(part);
+      await part.writer.ready();
+    }
+    await rejects.ready();
+    await raw.ready();
+    await files.settle();
+  }
+
   return {
     counts,
     dates,
@@ -175,20 +198,10 @@ export function createBuilder(cluster: string, name: string, deps: BuildDeps): B
       // beside the event, under its date
       if (deps.keepRaw) raw.add(written.date, oneLine(record.content));
     },
-    async settle() {
-      // of a day's windows few get records at a time: the others make room for them
-      if (++idle >= RESTS_AFTER && scratch.budget.used > scratch.budget.limit / 2) {
-        contents.rest();
-        await ids.rest();
-      }
-      await ids.settle();
-      for (const part of open.values()) {
-        letGo(part);
-        await part.writer.ready();
-      }
-      await rejects.ready();
-      await raw.ready();
-      await files.settle();
+    settle() {
+      // of a day's windows few get records at a time
+      const pages = idle++;
+      return pages > 0 && pages % RESTS_AFTER !== 0 ? undefined : settle(pages > 0);
     },
     async finish() {
       // nothing more is compared, and putting needs room

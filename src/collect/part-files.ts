@@ -95,6 +95,7 @@ export interface SideFiles {
   readonly parts: RejectPart[];
   add(date: string, line: Buffer): void;
   ready(): Promise<void>;
+  rest(): void;
   /** Ends the open parts. */
   seal(): void;
   dispose(): Promise<void>;
@@ -123,6 +124,9 @@ export function createSideFiles(kind: PartKind, files: PartFiles): SideFiles {
     },
     async ready() {
       for (const writer of open.values()) await writer.ready();
+    },
+    rest() {
+      for (const writer of open.values()) writer.rest();
     },
     seal() {
       for (const date of [...open.keys()].sort()) sealOne(date);

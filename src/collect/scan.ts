@@ -119,7 +119,10 @@ async function attempt(scan: Scan, query: Query, walk: Walk, context: ClusterCon
           at = addTurn(page.records, at, builders, query.arrival.from, length);
           if (at < page.records.length) await setImmediate();
         }
-        for (const builder of builders) await builder.settle();
+        for (const builder of builders) {
+          const settling = builder.settle();
+          if (settling !== undefined) await settling;
+        }
       } finally {
         budget.give(page.bytes);
       }

@@ -263,7 +263,7 @@ describe('dispose', () => {
         const builder = build(memoryStore(), scratch, { keepRaw: true });
         for (let i = 0; i < 24; i++) {
           // hard to compress, so that parts outgrow a small budget
-          const noise = createHash('shake256', { outputLength: 50_000 }).update(`${i}`).digest('hex');
+          const noise = createHash('shake256', { outputLength: 10_000 }).update(`${i}`).digest('hex');
           add(builder, record(eventLine(T + (i % 2) * DAY, noise)), record(`{"broken ${i}`));
           await builder.settle();
         }
