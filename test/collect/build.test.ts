@@ -262,8 +262,8 @@ describe('dispose', () => {
         const scratch = { ...plain, path: () => `${plain.path()}-${files++}` };
         const builder = build(memoryStore(), scratch, { keepRaw: true });
         for (let i = 0; i < 24; i++) {
-          // hard to compress, so that parts outgrow a small budget
-          const noise = createHash('shake256', { outputLength: 10_000 }).update(`${i}`).digest('hex');
+          // long enough for full blocks, and small enough compressed to stay in memory where the budget allows
+          const noise = createHash('shake256', { outputLength: 5000 }).update(`${i}`).digest('hex').repeat(10);
           add(builder, record(eventLine(T + (i % 2) * DAY, noise)), record(`{"broken ${i}`));
           await builder.settle();
         }
