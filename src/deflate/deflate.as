@@ -53,15 +53,15 @@ const LONGEST: usize = 258;
 const SHORTEST: usize = 4;
 /** So many positions are looked at for a match, and for a better one at the next position. */
 const DEPTH: i32 = 24;
-const LAZY_DEPTH: i32 = 16;
+const LAZY_DEPTH: i32 = 12;
 /** From this length on no better one is looked for: neither among further positions, nor at the next one. */
 const GOOD: usize = 128;
 const LAZY: usize = 128;
 /** In a match of this length only every second position is remembered: whoever misses one finds the next and grows backwards. */
 const LONG: usize = 48;
 /** For each so many bytes without a match one position more is passed over, up to so many: it is noise, and matches grow backwards. */
-const PATIENCE: usize = 16;
-const MOST_SKIPPED: usize = 3;
+const PATIENCE: usize = 12;
+const MOST_SKIPPED: usize = 5;
 
 // RFC 1951, 3.2.5: first length and distance of each code, and its number of extra bits.
 const LENGTH_BASE = memory.data<u16>([
