@@ -12,7 +12,7 @@ export interface Run {
   readonly wall: number;
   /** Seconds of user and system time, of all processes. */
   readonly cpu: number;
-  /** Peak resident memory in MB (2^20), of a Node program that was asked for it. */
+  /** Peak resident memory in MB (10^6), of a Node program that was asked for it. */
   readonly rss?: number;
 }
 
@@ -26,7 +26,7 @@ export interface Program {
 
 // plain JavaScript, so that what it measures doesn't load a compiler
 const REPORT = `import { writeFileSync } from 'node:fs';
-process.on('exit', () => writeFileSync(process.env.BENCH_REPORT, String(process.resourceUsage().maxRSS / 1024)));`;
+process.on('exit', () => writeFileSync(process.env.BENCH_REPORT, String(process.resourceUsage().maxRSS * 1024 / 1e6)));`;
 
 /** Runs it to its end; stdout goes to a file. Throws with what it wrote to stderr when it fails. */
 export async function run(program: Program): Promise<Run> {

@@ -20,13 +20,16 @@ const pool: Buffer[] = [];
 const MOST_POOLED = 8;
 
 function takeBlock(size: number): Buffer {
-  if (size < FULL_BLOCK) return Buffer.allocUnsafeSlow(size);
-  // shared: the hashing thread reads it where it lies
-  return (size === FULL_BLOCK ? pool.pop() : undefined) ?? Buffer.from(new SharedArrayBuffer(size));
+  // shared: packing threads read it where it lies
+  if (size === FULL_BLOCK) return pool.pop() ?? Buffer.from(new SharedArrayBuffer(size));
+  return Buffer.allocUnsafeSlow(size);
 }
 
-function giveBlock(block: Buffer): void {
-  if (block.length === FULL_BLOCK && pool.length < MOST_POOLED) pool.push(block);
+/** To be called once, when nothing reads the block any more. */
+function giveBlock({ buffer, length }: Buffer): void {
+  if (length === FULL_BLOCK) {
+    if (pool.length < MOST_POOLED) pool.push(Buffer.from(buffer));
+  } else if (buffer instanceof ArrayBuffer) buffer.transfer(0);
 }
 
 /** A finished part, to be put under a key that holds its hash. */
