@@ -90,6 +90,15 @@ describe('compress', () => {
     );
   });
 
+  it('leaves nothing of a block behind that the next one could find', () => {
+    const used = strict();
+    for (const [seed, size] of [400_000, 1 << 20, 90_000, 1 << 20, 700_000].entries()) {
+      const content = Buffer.concat([noise(seed * 1000, seed), DAY, NOISE, DAY]).subarray(0, size);
+      const dictionary = DAY.subarray(seed * 7000, seed * 7000 + WINDOW_BYTES);
+      expect(used.compress(content, dictionary).equals(strict().compress(content, dictionary))).toBe(true);
+    }
+  });
+
   it.each<[string, Buffer]>([
     ['nothing', Buffer.alloc(0)],
     ['one byte', Buffer.from('x')],

@@ -44,6 +44,7 @@ const BASE = [
   'version.ts',
   'config.ts',
   'config-schema.ts',
+  'deflate',
 ];
 const MAY: Readonly<Record<string, readonly string[]>> = {
   policy: [],

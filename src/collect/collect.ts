@@ -148,6 +148,7 @@ async function collectOpened(cluster: Cluster, opened: Opened, shared: Shared): 
     checkSame(ledger.file!, { provider: cluster.provider, window: config.collect.window, source: identity });
     await shared.storePolicy(cluster.policy);
     const redact = redactorFor(config.redact);
+    const walks = Math.max(allowed.scans.length, allowed.rechecks.length);
     const context: ClusterContext = {
       cluster,
       source,
@@ -158,6 +159,7 @@ async function collectOpened(cluster: Cluster, opened: Opened, shared: Shared): 
       signal,
       scratch: shared.scratch,
       reads: source.inTurn === true ? inTurn(shared.reads) : shared.reads,
+      pieces: Math.max(1, Math.floor(config.collect.parallel / (walks * input.clusters.length))),
       commits: shared.commits,
       looked: {},
       reading: {

@@ -51,6 +51,8 @@ export interface ClusterContext {
   readonly scratch: Scratch;
   /** Walks at the same time, over all clusters of the run: no place in it is held while windows are packed and put. */
   readonly reads: InSlot;
+  /** Into so many pieces a walk may be split: all walks together make no more than `collect.parallel`. */
+  readonly pieces: number;
   /** Windows that are packed and put at the same time. */
   readonly commits: LimitFunction;
   /** The last answer about what can be seen, and when it was asked for (steady clock, milliseconds). */

@@ -22,7 +22,7 @@ export interface Walk {
   run(onPage: OnPage): Promise<number>;
 }
 
-/** @param most pieces of the query that are walked side by side where the source knows how, each in a slot of its own */
+/** @param most pieces of the query that are walked side by side where the source knows how */
 export function createWalk(
   source: Source,
   query: Query,
@@ -35,41 +35,56 @@ export function createWalk(
   let inHand = 0;
   const mayAskAhead = () => inHand < ENOUGH_IN_HAND;
   const strands = (pieces ?? [query]).map((piece) => createStrand(source, piece, deps, mayAskAhead));
-  return {
-    async run(onPage) {
-      let failed: { readonly error: unknown } | undefined;
-      let turn: Promise<void> = Promise.resolve();
-      // one page at a time, whatever strand it is from: builders are not made for several hands
-      const inTurn: OnPage = async (page) => {
-        const mine = turn.then(() => {
-          if (failed !== undefined) throw failed.error;
-          return onPage(page);
-        });
-        turn = mine.catch(() => undefined);
-        inHand++;
-        try {
-          await mine;
-        } finally {
-          inHand--;
-        }
-      };
-      const walked = await Promise.all(
-        strands.map((strand) =>
-          inSlot(async () => {
-            if (failed !== undefined) return 0;
-            try {
-              return await strand.run(inTurn);
-            } catch (error) {
-              failed ??= { error };
-              return 0;
-            }
-          }),
-        ),
-      );
-      if (failed !== undefined) throw (failed as { error: unknown }).error;
-      return walked.reduce((sum, pages) => sum + pages, 0);
-    },
+  return { run: (onPage) => inSlot(() => runStrands(strands, onPage, (change) => void (inHand += change))) };
+}
+
+/**
+ * Runs strands side by side. Their pages are worked on one at a time, and in a fixed order, one of each strand in turn, whichever comes
+ * first: the same log must give the same parts, so that a run finds what one before it had put (rule 9).
+ * @param onHand one page more or less is there
+ */
+async function runStrands(strands: readonly Walk[], onPage: OnPage, onHand: (change: 1 | -1) => void): Promise<number> {
+  let failed: { readonly error: unknown } | undefined;
+  let turn = 0;
+  const alive = new Set(strands.keys());
+  const waiting = new Map<number, () => void>();
+  const pass = () => {
+    do turn = (turn + 1) % strands.length;
+    while (alive.size > 0 && !alive.has(turn));
+    waiting.get(turn)?.();
+    waiting.delete(turn);
   };
+  const inTurn =
+    (strand: number): OnPage =>
+    async (page) => {
+      onHand(1);
+      try {
+        if (turn !== strand) await new Promise<void>((resolve) => waiting.set(strand, resolve));
+        if (failed !== undefined) throw failed.error;
+        await onPage(page);
+      } catch (error) {
+        failed ??= { error };
+        throw error;
+      } finally {
+        onHand(-1);
+        pass();
+      }
+    };
+  const walked = await Promise.all(
+    strands.map(async (strand, i) => {
+      try {
+        return await strand.run(inTurn(i));
+      } catch (error) {
+        failed ??= { error };
+        return 0;
+      } finally {
+        alive.delete(i);
+        if (turn === i) pass();
+      }
+    }),
+  );
+  if (failed !== undefined) throw (failed as { error: unknown }).error;
+  return walked.reduce((sum, pages) => sum + pages, 0);
 }
 
 /** One piece of a query, page after page. */

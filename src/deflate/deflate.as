@@ -40,7 +40,7 @@ const MOST_TOKENS: usize = 32768;
 /** Latest position of each hash, u32; 0 for none. */
 const HEAD: usize = 262144;
 const HASH_BITS: usize = 15;
-/** Position before with the same hash, by the lower 15 bits of the position, u32. */
+/** How far back the position before with the same hash lies, by the lower 15 bits of the position, u16; 0 for none in the window. */
 const BEFORE: usize = 393216;
 /** Where the content begins; the bytes that came before it lie in front of it. deflate.ts has the same figures. */
 const CONTENT: usize = 655360;
@@ -321,7 +321,8 @@ function hashOf(p: usize): usize {
 // @ts-ignore: decorator
 @inline
 function remember(p: usize, hash: usize): void {
-  store<u16>(BEFORE + ((p & (WINDOW - 1)) << 1), load<u32>(HEAD + hash));
+  const back = p - load<u32>(HEAD + hash);
+  store<u16>(BEFORE + ((p & (WINDOW - 1)) << 1), back <= WINDOW ? <u16>back : 0);
   store<u32>(HEAD + hash, <u32>p);
 }
 
@@ -359,7 +360,7 @@ function search(p: usize, hash: usize, first: usize, end: usize, best: usize, de
       }
     }
     if (--depth == 0) break;
-    const back = (c - load<u16>(BEFORE + ((c & (WINDOW - 1)) << 1))) & 0xffff;
+    const back: usize = load<u16>(BEFORE + ((c & (WINDOW - 1)) << 1));
     if (back == 0) break;
     c -= back;
   }

@@ -1,7 +1,6 @@
 // Calls to a provider: the limiter's pace, retries, the page walk, and clocks; all with a time of the test's own.
 
 import fc from 'fast-check';
-import pLimit from 'p-limit';
 import { describe, expect, it } from 'vitest';
 import { createClock } from '../../src/collect/clock.ts';
 import { createLimiter, createLimiters } from '../../src/collect/limiter.ts';
@@ -286,7 +285,6 @@ describe('walk', () => {
 
   it('walks pieces of a query side by side, and hands out their pages one at a time', async () => {
     const { deps } = retryDeps();
-    const reads = pLimit(3);
     let most = 0;
     let fetching = 0;
     const source = piecewise(async () => {
@@ -296,7 +294,7 @@ describe('walk', () => {
     });
     const arrivals: number[] = [];
     let inHand = 0;
-    const pages = await createWalk(source, whole, deps, 5, reads).run(async (page) => {
+    const pages = await createWalk(source, whole, deps, 5).run(async (page) => {
       expect(++inHand).toBe(1);
       await new Promise((done) => setTimeout(done, 1));
       arrivals.push(...page.records.map((record) => record.arrival));
@@ -305,8 +303,22 @@ describe('walk', () => {
     expect(arrivals.sort((a, b) => a - b)).toEqual(everyMillisecond);
     expect(pages).toBe(5 * Math.ceil(200 / 30));
     expect(most).toBeGreaterThan(1);
-    // three walks, each one page ahead
-    expect(most).toBeLessThanOrEqual(6);
+    // five pieces, each one page ahead
+    expect(most).toBeLessThanOrEqual(10);
+  });
+
+  it('hands out the pages of pieces in the same order, whichever comes first', async () => {
+    const { deps } = retryDeps();
+    const orderOf = async (delays: number) => {
+      let n = 0;
+      const source = piecewise(() => new Promise((done) => setTimeout(done, (n++ * delays) % 5)));
+      const order: number[] = [];
+      await createWalk(source, whole, deps, 3).run(async (page) => void order.push(page.records[0]!.arrival));
+      return order;
+    };
+    const order = await orderOf(1);
+    expect(order.slice(0, 4)).toEqual([0, 333, 666, 30]);
+    for (const delays of [2, 3, 4, 7]) expect(await orderOf(delays)).toEqual(order);
   });
 
   it('one piece that loses its place starts all of them again', async () => {
