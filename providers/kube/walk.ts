@@ -120,8 +120,14 @@ async function takePage(
     const inList = first === undefined ? list : first.list;
     return placeAt(reader, first?.offset ?? end, { ...more, ...(inList !== undefined && { list: inList }) });
   };
+  const nextPlace = () => {
+    const at = lines[given]?.offset ?? end;
+    return placeOf(given, { ...(max !== undefined && { max }), ...(until !== undefined && until > at && { until }) });
+  };
   if (passed())
     return { records, bytes, max, ...(behind && { rest: await placeOf(behind.line, { max: behind.max }) }) };
+  // a list without an item: there is nothing to look ahead for
+  if (lines.length === 0 && !eof) return { records, next: await nextPlace(), bytes, max };
   // what end() says of the last lines is only true as long as nothing follows them
   const certain = { line: given, max };
   const fallback = file.final ? file.fallback : undefined;
@@ -140,9 +146,7 @@ async function takePage(
     return { records, bytes, max, ...(rest !== undefined && { rest }) };
   }
   if (passed() || given === 0) return { records, bytes, max };
-  const at = lines[given]?.offset ?? end;
-  const more = { ...(max !== undefined && { max }), ...(until !== undefined && until > at && { until }) };
-  return { records, next: await placeOf(given, more), bytes, max };
+  return { records, next: await nextPlace(), bytes, max };
 }
 
 /** Times of the lines from a place on until `onTime` gives true or the file ends. Gives the bytes read. */

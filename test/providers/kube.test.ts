@@ -252,6 +252,11 @@ describe('lists', () => {
       ]);
     },
   );
+  test('printed without an item, are followed by what follows them', async () => {
+    const printed = '{\n "kind": "EventList",\n "apiVersion": "audit.k8s.io/v1",\n "items": [\n ]\n}\n';
+    write('audit.log', `${printed}${eventText(T0, 'a')}\n${eventText(T0 + 1, 'b')}\n`);
+    expect(texts(await read())).toEqual([eventText(T0, 'a'), eventText(T0 + 1, 'b')]);
+  });
   test('printed and cut keep the rest of their last item', async () => {
     write('audit.json', printed.slice(0, -80));
     expect((await read('*')).map(outcome)).toEqual(['event', 'event', 'reject truncated']);
