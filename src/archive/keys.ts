@@ -106,6 +106,22 @@ export const dateOfKey = (key: string): string => /\/date=(\d{4}-\d\d-\d\d)\//.e
 export const idsKey = (cluster: string, manifest: string, hash: string): string =>
   `${idsPrefix(cluster)}${manifest}_${hash.slice(0, 16)}.bin`;
 
+/**
+ * Key of the mark of a run (docs/archive-format.md). It sorts behind all fingerprints of the cluster, so that every sweep comes
+ * across it without a listing of its own.
+ * @param time when the run put it, milliseconds since the epoch
+ * @param token makes it the run's own
+ */
+export const markKey = (cluster: string, time: number, token: string): string =>
+  `${idsPrefix(cluster)}open_${compactTime(time)}_${token}.json`;
+
+/** When the mark of a run was put, milliseconds since the epoch; undefined for other keys. */
+export function parseMarkKey(key: string): number | undefined {
+  const m = /^ids\/[^/]+\/open_(\d{8}T\d{6}Z)_[0-9a-f]+\.json$/.exec(key);
+  const time = m === null ? Number.NaN : parseCompactTime(m[1]!);
+  return Number.isNaN(time) ? undefined : time;
+}
+
 /** Which manifest a data object belongs to, by its name; undefined for strangers. */
 export function manifestOfDataKey(key: string): ManifestName | undefined {
   const m =

@@ -2,7 +2,14 @@
 
 import { TamperError } from '../errors.ts';
 import type { Span } from '../provider.ts';
-import { clusterKey, ledgerPrefix, manifestKey, manifestOfLedgerKey, parseStartKey } from './keys.ts';
+import {
+  clusterKey,
+  ledgerPrefix,
+  manifestKey,
+  type ManifestName,
+  manifestOfLedgerKey,
+  parseStartKey,
+} from './keys.ts';
 import { type ClusterFile, clusterFileSchema, decodeManifest, type Manifest } from './manifest.ts';
 import type { Store } from './store/store.ts';
 
@@ -18,6 +25,11 @@ export interface Ledger {
   readonly rechecks: ReadonlyMap<string, number>;
   /** Keys that don't belong here. */
   readonly strangers: readonly string[];
+}
+
+/** Is a manifest of this name committed? */
+export function holds({ windows, rechecks }: Pick<Ledger, 'windows' | 'rechecks'>, name: ManifestName): boolean {
+  return name.kind === 'window' ? windows.has(name.name) : name.round <= (rechecks.get(name.date) ?? 0);
 }
 
 /** Reads cluster.json, parsed; undefined if there is none. Throws TamperError if it isn't what auditkeep writes. */

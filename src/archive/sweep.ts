@@ -2,7 +2,7 @@
 
 import { AuthError } from '../errors.ts';
 import type { Log } from '../log.ts';
-import { datePrefix, idsPrefix, manifestOfDataKey } from './keys.ts';
+import { datePrefix, idsPrefix, type ManifestName, manifestOfDataKey, parseMarkKey } from './keys.ts';
 import { readManifest } from './ledger.ts';
 import { type Manifest, partsOf } from './manifest.ts';
 import type { Store } from './store/store.ts';
@@ -11,11 +11,11 @@ export interface SweepDeps {
   readonly store: Store;
   readonly cluster: string;
   /** Is this manifest in the ledger? Parts of others are never touched: their run may still commit. */
-  isCommitted(name: string): boolean;
+  isCommitted(name: ManifestName): boolean;
   /** Manifests this run holds already. */
   known(name: string): Manifest | undefined;
-  /** `suspects`: opens only manifests whose objects look wrong by name. `all`: opens each. */
-  readonly thorough: boolean;
+  /** Which manifests are opened beside those that this run holds and those whose objects look wrong by name. */
+  readonly opens: 'no others' | 'rechecks' | 'all';
   readonly log: Log;
 }
 
@@ -23,9 +23,11 @@ export interface Swept {
   readonly removed: readonly string[];
   /** Strays that this role may not delete. */
   readonly left: readonly string[];
+  /** Objects whose manifest may still come. */
+  readonly waiting: number;
+  /** Marks of runs that were come across. */
+  readonly marks: readonly string[];
 }
-
-const nameOf = (key: string) => manifestOfDataKey(key)?.name;
 
 /** Which keys a manifest lists. */
 export function listedKeys(m: Manifest): Set<string> {
@@ -74,24 +76,43 @@ export function scopesSince(cluster: string, date: string): Scope[] {
   ];
 }
 
+/** All of a cluster. */
+export function scopesOfCluster(cluster: string): Scope[] {
+  return [
+    ...(['events', 'rejects', 'raw'] as const).map((kind) => `${kind}/cluster=${cluster}/`),
+    idsPrefix(cluster),
+  ].map((prefix) => ({ prefix }));
+}
+
 /** Removes the strays found there. */
 export async function sweep(scopes: readonly Scope[], deps: SweepDeps): Promise<Swept> {
   const { store, cluster } = deps;
   deps.log.debug({ cluster }, 'sweep');
-  const byManifest = new Map<string, string[]>();
+  const byManifest = new Map<string, { readonly name: ManifestName; readonly keys: string[] }>();
+  const marks: string[] = [];
+  let waiting = 0;
   for (const { prefix, after } of scopes)
     for await (const { key } of store.list(prefix, after)) {
-      const name = nameOf(key);
-      if (name === undefined || !deps.isCommitted(name)) continue;
-      const keys = byManifest.get(name);
-      if (keys === undefined) byManifest.set(name, [key]);
-      else keys.push(key);
+      const name = manifestOfDataKey(key);
+      if (name === undefined) {
+        if (parseMarkKey(key) !== undefined) marks.push(key);
+        continue;
+      }
+      if (!deps.isCommitted(name)) {
+        waiting++;
+        continue;
+      }
+      const found = byManifest.get(name.name);
+      if (found === undefined) byManifest.set(name.name, { name, keys: [key] });
+      else found.keys.push(key);
     }
   const removed: string[] = [];
   const left: string[] = [];
-  for (const [name, keys] of byManifest) {
-    if (!deps.thorough && deps.known(name) === undefined && !looksWrong(keys)) continue;
-    const listed = listedKeys(deps.known(name) ?? (await readManifest(store, cluster, name)).manifest);
+  for (const { name, keys } of byManifest.values()) {
+    const held = deps.known(name.name);
+    const opened = deps.opens === 'all' || (deps.opens === 'rechecks' && name.kind === 'recheck');
+    if (held === undefined && !opened && !looksWrong(keys)) continue;
+    const listed = listedKeys(held ?? (await readManifest(store, cluster, name.name)).manifest);
     for (const key of keys) {
       if (listed.has(key)) continue;
       try {
@@ -109,5 +130,5 @@ export async function sweep(scopes: readonly Scope[], deps: SweepDeps): Promise<
       { cluster, left },
       'broken attempts left objects behind that this role may not delete; no event is lost or doubled',
     );
-  return { removed, left };
+  return { removed, left, waiting, marks };
 }

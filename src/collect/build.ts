@@ -215,6 +215,7 @@ export function createBuilder(cluster: string, name: string, deps: BuildDeps): B
       if (counts.received > 0) {
         const { body, sha256 } = await ids.finish();
         const key = idsKey(cluster, name, sha256);
+        await deps.beforePut?.();
         await putOnce(store, key, body, sha256);
         idsFile = { key, count: counts.received, sha256 };
       }

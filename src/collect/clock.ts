@@ -10,6 +10,8 @@ export const SKEW = { warn: 5 * 60_000, fail: 60 * 60_000 };
 export interface Clock {
   /** The time that plans are made for: the host's, or that of --as-of. */
   now(): number;
+  /** The host's clock, whatever time plans are made for. */
+  host(): number;
   /** To be called with each Date header. */
   observe(who: string, date: number): void;
   /** To be called with a time that has certainly been reached: the host's clock may be later, but not earlier. */
@@ -40,6 +42,7 @@ export function createClock(now: () => number, asOf: number | undefined, log: Lo
   }
   return {
     now: () => asOf ?? now(),
+    host: now,
     observe,
     notBefore(who, time) {
       if (now() < time) observe(who, time);

@@ -6,16 +6,16 @@ import { createBudget } from '../archive/budget.ts';
 import { obligationsOf, reachOf } from '../archive/coverage.ts';
 import { sha256Hex } from '../archive/hash.ts';
 import { dateOf, policyKey, windowName } from '../archive/keys.ts';
-import { type Ledger, readLedger } from '../archive/ledger.ts';
+import { readLedger } from '../archive/ledger.ts';
 import type { Manifest } from '../archive/manifest.ts';
 import { createScratch, type Scratch } from '../archive/spool.ts';
-import { scopesOfDates, scopesSince, sweep } from '../archive/sweep.ts';
 import type { Cluster } from '../config.ts';
 import { AuditkeepError, AuthError, ConfigError } from '../errors.ts';
 import { policyFor } from '../policy/apply.ts';
 import type { ChosenPolicy } from '../policy/chosen.ts';
 import { redactorFor } from '../policy/redact.ts';
 import { addStart, begin, checkSame } from './begin.ts';
+import { cleanUp, createMark } from './clean-up.ts';
 import type { ClusterContext, Outcome } from './context.ts';
 import { createLimiters } from './limiter.ts';
 import { putOnce } from './part-files.ts';
@@ -142,6 +142,7 @@ async function collectOpened(cluster: Cluster, opened: Opened, shared: Shared): 
   const outcomes: Outcome[] = [...refused];
   const manifests = new Map<string, Manifest>();
   const touched = new Set<string>();
+  const mark = createMark(cluster.name, store, clock, input.version);
   const committed = new Map(ledger.windows);
   if (allowed.scans.length > 0 || allowed.rechecks.length > 0) {
     const identity = await callProvider('identity', () => source.identity(signal), asking);
@@ -177,6 +178,7 @@ async function collectOpened(cluster: Cluster, opened: Opened, shared: Shared): 
       version: input.version,
       manifests,
       touched,
+      mark,
       emit: input.emit,
     };
     // who must act first: without rights or with a wrong config the other scans would only fail the same way
@@ -212,8 +214,9 @@ async function collectOpened(cluster: Cluster, opened: Opened, shared: Shared): 
     );
     signal.throwIfAborted();
   }
-  await sweepAfter(cluster.name, { ...ledger, windows: committed }, touched, manifests, shared);
   const end = { ...ledger, windows: committed, rechecks: new Map([...ledger.rechecks, ...recheckedDays(outcomes)]) };
+  const complete = outcomes.every((outcome) => 'manifest' in outcome);
+  await cleanUp(cluster.name, { store, clock, log, ledger: end, manifests, touched, mark, complete });
   const reach = reachOf(end, obligationsOf(end, cluster.until), config.collect.window, due.closedUntil);
   const failed = due.windows + due.rechecks.length - outcomes.filter((outcome) => 'manifest' in outcome).length;
   const errors = outcomes.flatMap((outcome) => ('error' in outcome ? [outcome.error] : []));
@@ -235,26 +238,4 @@ function recheckedDays(outcomes: readonly Outcome[]): [string, number][] {
       ? [[dateOf(outcome.span.from), 1] as [string, number]]
       : [],
   );
-}
-
-/** Strays of the days this run wrote to, and of the last two days: a run killed before its own sweep left them to us. */
-async function sweepAfter(
-  cluster: string,
-  ledger: Ledger,
-  touched: ReadonlySet<string>,
-  manifests: ReadonlyMap<string, Manifest>,
-  { input }: Shared,
-): Promise<void> {
-  const days = [...new Set([...ledger.windows.values()].map((span) => dateOf(span.from)))].sort();
-  const recent = days.at(-2) ?? days.at(-1);
-  if (recent === undefined) return;
-  const older = [...touched].filter((date) => date < recent);
-  await sweep([...scopesSince(cluster, recent), ...scopesOfDates(cluster, older)], {
-    store: input.store,
-    cluster,
-    isCommitted: (name) => ledger.windows.has(name) || manifests.has(name),
-    known: (name) => manifests.get(name),
-    thorough: false,
-    log: input.log,
-  });
 }

@@ -10,6 +10,7 @@ import type { Log } from '../log.ts';
 import type { ApplyPolicy } from '../policy/apply.ts';
 import type { Redactor } from '../policy/redact.ts';
 import type { Horizon, Source, Span, Visible } from '../provider.ts';
+import type { Mark } from './clean-up.ts';
 import type { Clock } from './clock.ts';
 import type { Plan } from './plan.ts';
 import type { RetryDeps } from './retry.ts';
@@ -74,6 +75,7 @@ export interface ClusterContext {
   readonly manifests: Map<string, Manifest>;
   /** Days whose folders this run wrote to. */
   readonly touched: Set<string>;
+  readonly mark: Mark;
   emit(event: RunEvent): void;
 }
 

@@ -15,6 +15,8 @@ export interface PartFilesDeps {
   readonly compression: Compression;
   /** Content bytes at which a part ends; PART_BYTES, unless a test can't wait that long. */
   readonly partBytes?: number;
+  /** Awaited before anything is put. */
+  beforePut?(): Promise<void>;
 }
 
 /** What a manifest says of a part. */
@@ -54,6 +56,7 @@ export function createPartFiles(cluster: string, name: string, deps: PartFilesDe
     try {
       const { body, bytes, sha256, contentBytes, contentSha256, lines, lineRoot } = await writer.finish();
       const key = partKey(kind, cluster, date, name, n, sha256, EXTENSION[compression]);
+      await deps.beforePut?.();
       await putOnce(store, key, body, sha256);
       return { key, bytes, sha256, contentBytes, contentSha256, lines, lineRoot };
     } finally {

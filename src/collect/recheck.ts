@@ -2,8 +2,8 @@
 
 import pLimit from 'p-limit';
 import { commit } from '../archive/commit.ts';
-import { dateOf, dateOfKey, policyKey, recheckName, windowName } from '../archive/keys.ts';
-import { type Ledger, readManifest } from '../archive/ledger.ts';
+import { DAY, dateOf, dateOfKey, policyKey, recheckName, windowName } from '../archive/keys.ts';
+import { holds, type Ledger, readManifest } from '../archive/ledger.ts';
 import { manifestDigest, type Manifest, partsOf } from '../archive/manifest.ts';
 import { type Digest, FINGERPRINT_BYTES, sha256Hex } from '../archive/hash.ts';
 import { includesKey } from '../archive/sorted-keys.ts';
@@ -78,7 +78,7 @@ interface Task {
 
 async function attempt(task: Task, ledger: Ledger, context: ClusterContext): Promise<Outcome> {
   const { name, span, covered, open, query, walk } = task;
-  const builder = builderFor(context, name);
+  const builder = builderFor(context, name, true);
   const known = createKnown(open, context);
   const policies = await policiesOf(open, context);
   try {
@@ -112,18 +112,16 @@ async function attempt(task: Task, ledger: Ledger, context: ClusterContext): Pro
     const built = await builder.finish();
     context.clock.check();
     // Before the commit: a day with a recheck has been swept, so no later run needs to look there again.
-    const dates = new Set(
-      covered.flatMap(({ manifest, span: window }) => [
-        dateOf(window.from),
-        ...partsOf(manifest).map((part) => dateOfKey(part.key)),
-      ]),
-    );
+    const dates = new Set(covered.flatMap(({ manifest }) => partsOf(manifest).map((part) => dateOfKey(part.key))));
+    // also where a broken attempt had events, and the one that was committed none: under another policy
+    const { from, to } = context.source.bounds({ arrival: span, lateness: context.lateness.first });
+    for (let time = from; dateOf(time) <= dateOf(to - 1); time += DAY) dates.add(dateOf(time));
     const { left } = await sweep(scopesOfDates(context.cluster.name, dates), {
       store: context.store,
       cluster: context.cluster.name,
-      isCommitted: (other) => ledger.windows.has(other),
+      isCommitted: (other) => holds(ledger, other),
       known: (other) => context.manifests.get(other),
-      thorough: true,
+      opens: 'all',
       log: context.log,
     });
     const manifest = describeManifest(context, {
@@ -140,11 +138,11 @@ async function attempt(task: Task, ledger: Ledger, context: ClusterContext): Pro
     });
     const { manifest: stored, won } = await commit(context.store, manifest);
     context.manifests.set(name, stored);
-    for (const date of builder.dates) context.touched.add(date);
     context.emit({ type: 'manifest', cluster: context.cluster.name, manifest: stored, won });
     return { name, span, manifest: stored, won };
   } finally {
     known.dispose();
+    for (const date of builder.dates) context.touched.add(date);
     await builder.dispose();
   }
 }

@@ -58,8 +58,9 @@ export function policyOptions(cluster: Cluster, config: Config): PolicyOptions {
   return { secrets: config.secrets, groups: cluster.implementation.groups ?? 'known', panics: config.panics };
 }
 
-export function builderFor(context: ClusterContext, name: string): Builder {
-  const { cluster, config, store, scratch } = context;
+/** @param marked its strays would not be found by a later recheck of the day: there is none, or it may be over by then */
+export function builderFor(context: ClusterContext, name: string, marked: boolean): Builder {
+  const { cluster, config, store, scratch, mark } = context;
   return createBuilder(cluster.name, name, {
     store,
     scratch,
@@ -69,6 +70,7 @@ export function builderFor(context: ClusterContext, name: string): Builder {
     rawRejects: config.rejects.raw,
     keepRaw: cluster.implementation.keepsRaw?.(cluster.options) ?? false,
     decode: (record) => cluster.implementation.decode(record, cluster.options),
+    ...(marked && { beforePut: () => mark.put() }),
   });
 }
 
@@ -110,7 +112,7 @@ async function attempt(scan: Scan, query: Query, walk: Walk, context: ClusterCon
   const { budget } = context.scratch;
   const { windows } = scan;
   const length = windows[0]!.to - windows[0]!.from;
-  const builders = windows.map((span) => builderFor(context, windowName(span)));
+  const builders = windows.map((span) => builderFor(context, windowName(span), scan.final));
   try {
     const pages = await walk.run(async (page) => {
       budget.force(page.bytes);
@@ -143,7 +145,6 @@ async function attempt(scan: Scan, query: Query, walk: Walk, context: ClusterCon
         context.signal.throwIfAborted();
         return { name: windowName(span), span, error: error as Error };
       } finally {
-        for (const date of builder.dates) context.touched.add(date);
         await builder.dispose();
       }
     };
@@ -156,7 +157,10 @@ async function attempt(scan: Scan, query: Query, walk: Walk, context: ClusterCon
       throw result.reason;
     });
   } finally {
-    for (const builder of builders) await builder.dispose();
+    for (const builder of builders) {
+      for (const date of builder.dates) context.touched.add(date);
+      await builder.dispose();
+    }
   }
 }
 

@@ -3,7 +3,7 @@
 import { hash } from 'node:crypto';
 import pLimit from 'p-limit';
 import { sha256Hex, FINGERPRINT_BYTES } from '../archive/hash.ts';
-import { manifestKey, manifestOfDataKey, policyKey } from '../archive/keys.ts';
+import { manifestKey, manifestOfDataKey, parseMarkKey, policyKey } from '../archive/keys.ts';
 import { type EventPart, type IdsFile, partsOf, type RejectPart } from '../archive/manifest.ts';
 import type { ObjectInfo, Store } from '../archive/store/store.ts';
 import { type Checked, checkPart } from './check-part.ts';
@@ -66,12 +66,13 @@ export async function verifyObjects(input: ObjectsInput, findings: Findings): Pr
   const report = { objects: 0, read: 0, remembered: 0, bytesRead: 0, contentBytes: 0 };
   const total = listed.size;
   const orphans: ObjectInfo[] = [];
+  const policies: string[] = [];
   const tasks = new Set<Promise<void>>();
   for await (const object of listOutsideLog(store)) {
     signal.throwIfAborted();
     const entry = listed.get(object.key);
     if (entry === undefined) {
-      judgeUnlisted(object, input, strays, findings, orphans);
+      judgeUnlisted(object, input, strays, findings, orphans, policies);
       continue;
     }
     listed.delete(object.key);
@@ -116,6 +117,7 @@ export async function verifyObjects(input: ObjectsInput, findings: Findings): Pr
       about(key),
     );
   await judgeOrphans(orphans, input, findings);
+  for (const key of policies) await judgePolicy(key, store, findings);
   return report;
 }
 
@@ -187,6 +189,10 @@ async function check(input: ObjectsInput, key: string, entry: Listed): Promise<C
 /** Written once to see that nothing can be written twice. */
 const PROBE = '.probe/create-only';
 const PROBE_SIZE = 100;
+/** The mark of a run says no more than its version. */
+const MARK_SIZE = 200;
+
+const POLICY_KEY = /^policies\/[0-9a-f]{64}\.yaml$/;
 
 function judgeUnlisted(
   object: ObjectInfo,
@@ -194,16 +200,26 @@ function judgeUnlisted(
   strays: ReadonlySet<string>,
   findings: Findings,
   orphans: ObjectInfo[],
+  policies: string[],
 ): void {
   const { key } = object;
   const cluster = clusterOfKey(key);
   if (cluster !== undefined && !scope.isWanted(cluster)) return;
   if (key === PROBE && object.size < PROBE_SIZE) return;
+  if (parseMarkKey(key) !== undefined && object.size < MARK_SIZE) {
+    findings.notice(
+      'run-mark',
+      `${key}: a collect is at work, or was broken off; what that left behind, the next collect removes`,
+    );
+    return;
+  }
   const name = manifestOfDataKey(key);
   const isData = /^(events|rejects|raw)\/cluster=[^/]+\/date=[^/]+\/[^/]+$|^ids\/cluster=[^/]+\/[^/]+$/.test(key);
   // policies of manifests out of scope
-  if (/^policies\/[0-9a-f]{64}\.yaml$/.test(key) && (scope.range !== undefined || !scopeIsWhole(ledgers, scope)))
+  if (POLICY_KEY.test(key)) {
+    if (scope.range === undefined && scopeIsWhole(ledgers, scope)) policies.push(key);
     return;
+  }
   if (cluster === undefined || name === undefined || !isData) {
     findings.tampered('unlisted', `${key} is listed by no manifest`, { key });
     return;
@@ -219,6 +235,14 @@ function judgeUnlisted(
 // a policy may belong to a cluster that was left out
 const scopeIsWhole = (ledgers: ReadonlyMap<string, ClusterLedger>, scope: Scope): boolean =>
   scope.isWanted('\0') && ledgers.size > 0;
+
+/** A policy that no manifest names: its text is stored before the first commit under it, which may have failed. */
+async function judgePolicy(key: string, store: Store, findings: Findings): Promise<void> {
+  const bytes = (await store.get(key))?.bytes;
+  if (bytes === undefined) return;
+  if (policyKey(sha256Hex(bytes)) === key) findings.notice('policy-unused', `nothing was committed under ${key}`);
+  else findings.tampered('unlisted', `${key} is listed by no manifest, and not what its name says`, { key });
+}
 
 /** Objects of manifests that don't exist: of a run at work or broken off, or put there by someone. */
 async function judgeOrphans(

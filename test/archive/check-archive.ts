@@ -11,6 +11,8 @@ export interface CheckedArchive {
   readonly manifests: Manifest[];
   /** Everything that is wrong, in words; empty for a good archive. */
   readonly problems: string[];
+  /** Marks of runs that are at work or were killed: no part of the archive. */
+  readonly marks: string[];
 }
 
 const sha256 = (...bytes: Uint8Array[]) => {
@@ -93,8 +95,10 @@ export async function checkArchive(store: Store): Promise<CheckedArchive> {
     named.add(policy);
     if (!keys.includes(policy)) problems.push(`${policy}: gone`);
   }
+  const marks = keys.filter((key) => /^ids\/[^/]+\/open_/.test(key));
+  for (const key of marks) named.add(key);
   for (const key of keys)
     // a store that was killed while it tried out create-only leaves its probe; it is no part of the archive; log/ has its own reader
     if (!/^(ledger|log|\.probe)\//.test(key) && !named.has(key)) problems.push(`${key}: no manifest names it`);
-  return { lines, manifests, problems };
+  return { lines, manifests, problems, marks };
 }

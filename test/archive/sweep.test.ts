@@ -3,12 +3,20 @@
 import { describe, expect, it } from 'vitest';
 import { commit } from '../../src/archive/commit.ts';
 import { sha256Hex } from '../../src/archive/hash.ts';
-import { idsKey, manifestKey, partKey, windowName } from '../../src/archive/keys.ts';
+import {
+  idsKey,
+  manifestKey,
+  type ManifestName,
+  markKey,
+  parseMarkKey,
+  partKey,
+  windowName,
+} from '../../src/archive/keys.ts';
 import { readManifest } from '../../src/archive/ledger.ts';
 import { decodeManifest, encodeManifest, type Manifest, sumErrors } from '../../src/archive/manifest.ts';
 import type { Store } from '../../src/archive/store/store.ts';
 import { withRetries } from '../../src/archive/store/retrying.ts';
-import { scopesOfDates, scopesSince, sweep } from '../../src/archive/sweep.ts';
+import { scopesOfCluster, scopesOfDates, scopesSince, sweep } from '../../src/archive/sweep.ts';
 import { AuthError, TamperError, TransientError } from '../../src/errors.ts';
 import { silentLog } from '../../src/log.ts';
 import { memoryStore } from '../collect/memory-store.ts';
@@ -68,14 +76,13 @@ async function archiveWith(strays: readonly string[], committed = true): Promise
   return { store, own: own.sort() };
 }
 
-const deps = (store: Store, over: object = {}) => ({
+const deps = (store: Store) => ({
   store,
   cluster: 'c',
-  isCommitted: (name: string) => name === NAME,
+  isCommitted: ({ name }: ManifestName) => name === NAME,
   known: () => undefined,
-  thorough: false,
+  opens: 'no others' as const,
   log: silentLog,
-  ...over,
 });
 
 describe('sweep', () => {
@@ -96,10 +103,12 @@ describe('sweep', () => {
     ];
     const { store } = await archiveWith([...strays, ...strangers], false);
     const before = await keysIn(store);
-    for (const thorough of [false, true])
-      expect(await sweep(scopesSince('c', DAY), deps(store, { isCommitted: () => false, thorough }))).toEqual({
+    for (const opens of ['no others', 'rechecks', 'all'] as const)
+      expect(await sweep(scopesSince('c', DAY), { ...deps(store), isCommitted: () => false, opens })).toEqual({
         removed: [],
         left: [],
+        waiting: before.length - strangers.length,
+        marks: [],
       });
     expect(await keysIn(store)).toEqual(before);
   });
@@ -109,8 +118,20 @@ describe('sweep', () => {
     const { store, own } = await archiveWith([hidden]);
     const scopes = scopesOfDates('c', [DAY, '2026-06-21']);
     expect((await sweep(scopes, deps(store))).removed).toEqual([]);
-    expect((await sweep(scopes, deps(store, { thorough: true }))).removed).toEqual([hidden]);
+    expect((await sweep(scopes, { ...deps(store), opens: 'all' })).removed).toEqual([hidden]);
     expect(await keysIn(store)).toEqual(own);
+  });
+
+  it('comes across the marks of runs, wherever it looks for fingerprints, and leaves them', async () => {
+    const mark = markKey('c', T + 1, '00ff');
+    expect(mark).toBe('ids/cluster=c/open_20260622T100000Z_00ff.json');
+    expect(parseMarkKey(mark)).toBe(T);
+    for (const other of [idsKey('c', NAME, hash('a')), part(0, 'a'), `${mark}.bak`, mark.replace('0622', '0632')])
+      expect(parseMarkKey(other)).toBeUndefined();
+    const { store, own } = await archiveWith([mark]);
+    for (const scopes of [scopesSince('c', DAY), scopesSince('c', '2027-01-01'), scopesOfCluster('c')])
+      expect(await sweep(scopes, deps(store))).toMatchObject({ removed: [], marks: [mark] });
+    expect(await keysIn(store)).toEqual([...own, mark].sort());
   });
 
   it('leaves and names what the role may not delete', async () => {

@@ -1,12 +1,10 @@
 // Policies in the pipeline: what is dropped and lowered is counted by rule, and rechecks follow the policy of the window.
 
-import { mkdtempSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { sha256Hex } from '../../src/archive/hash.ts';
 import { checkArchive } from '../archive/check-archive.ts';
 import { eventLine, type FakeLog, fakeLog } from './fake-source.ts';
+import { policyFile } from './policy-file.ts';
 import { HOUR, run, temporaryArchive } from './run.ts';
 
 const T = Date.parse('2026-06-20T00:00:00Z');
@@ -23,12 +21,6 @@ const asPatch = (line: string) =>
     .replace('"verb":"get"', '"verb":"patch"')
     .replace('"level":"Metadata"', '"level":"Request"')
     .replace('"requestReceived', '"requestObject":{"spec":{"replicas":1.0}},"requestReceived');
-
-function policyFile(rules: string): string {
-  const file = join(mkdtempSync(join(tmpdir(), 'policy-test-')), 'policy.yaml');
-  writeFileSync(file, `apiVersion: audit.k8s.io/v1\nkind: Policy\nrules:\n${rules}`);
-  return file;
-}
 
 describe('policy', () => {
   it('drops and lowers by rule, counts it, and keeps the text in the archive', async () => {

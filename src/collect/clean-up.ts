@@ -1,0 +1,96 @@
+// The end of a run: strays are removed, its own and those of killed ones, of which their marks tell (docs/decisions/0012).
+
+import { randomBytes } from 'node:crypto';
+import { DAY, dateOf, markKey, parseMarkKey } from '../archive/keys.ts';
+import { sha256Hex } from '../archive/hash.ts';
+import { holds, type Ledger } from '../archive/ledger.ts';
+import type { Manifest } from '../archive/manifest.ts';
+import type { Store } from '../archive/store/store.ts';
+import { scopesOfCluster, scopesOfDates, scopesSince, sweep } from '../archive/sweep.ts';
+import { AuthError } from '../errors.ts';
+import type { Log } from '../log.ts';
+import type { Clock } from './clock.ts';
+
+/** A mark this old, milliseconds, is that of a run that was killed: its clock would let none commit that slept for so long. */
+const DEAD_AFTER = DAY;
+/** What has waited for so long for its manifest, milliseconds, belongs to no window that is planned. */
+const GIVEN_UP_AFTER = 30 * DAY;
+
+/** Says in the archive that this run puts what no later recheck would find if it was killed. */
+export interface Mark {
+  /** Absent where nothing was marked. */
+  readonly key: string | undefined;
+  /** Resolves when the mark is durable. To be awaited before such a thing is put; only the first call puts it. */
+  put(): Promise<void>;
+}
+
+export function createMark(cluster: string, store: Store, clock: Clock, version: string): Mark {
+  let key: string | undefined;
+  let putting: Promise<string> | undefined;
+  return {
+    get key() {
+      return key;
+    },
+    async put() {
+      if (putting === undefined) {
+        key = markKey(cluster, clock.host(), randomBytes(8).toString('hex'));
+        const body = Buffer.from(`${JSON.stringify({ format: 1, by: version })}\n`);
+        putting = store.put(key, body, { ifAbsent: true, sha256: sha256Hex(body), contentType: 'application/json' });
+      }
+      await putting;
+    },
+  };
+}
+
+export interface CleanUpDeps {
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly ledger: Ledger;
+  /** Manifests this run holds. */
+  readonly manifests: ReadonlyMap<string, Manifest>;
+  /** Days whose folders this run wrote to. */
+  readonly touched: ReadonlySet<string>;
+  readonly mark: Mark;
+  /** Everything that this run began is committed. */
+  readonly complete: boolean;
+}
+
+/**
+ * Removes strays of the days this run wrote to and of the last two days, where a run may have been killed before it did so itself;
+ * and all strays of the cluster as long as the mark of another run stands.
+ */
+export async function cleanUp(cluster: string, deps: CleanUpDeps): Promise<void> {
+  const { store, clock, log, ledger, manifests, mark } = deps;
+  const days = [...new Set([...ledger.windows.values()].map((span) => dateOf(span.from)))].sort();
+  const recent = days.at(-2) ?? days.at(-1);
+  if (recent === undefined) return;
+  const sweeping = {
+    store,
+    cluster,
+    isCommitted: (name: Parameters<typeof holds>[1]) => holds(ledger, name) || manifests.has(name.name),
+    known: (name: string) => manifests.get(name),
+    log,
+  };
+  const older = [...deps.touched].filter((date) => date < recent);
+  const scopes = [...scopesSince(cluster, recent), ...scopesOfDates(cluster, older)];
+  const { marks } = await sweep(scopes, { ...sweeping, opens: 'no others' });
+  const others = [...new Set(marks)].filter((key) => key !== mark.key);
+  if (others.length > 0) {
+    log.info({ cluster, marks: others }, 'a run was broken off or is at work: looking for what it left behind');
+    const { waiting } = await sweep(scopesOfCluster(cluster), { ...sweeping, opens: 'rechecks' });
+    // what waits for its manifest may be a stray when that comes
+    const before = clock.host() - (waiting === 0 ? DEAD_AFTER : GIVEN_UP_AFTER);
+    for (const key of others) if (parseMarkKey(key)! < before) await removeMark(key, store);
+  }
+  if (mark.key !== undefined && deps.complete) await removeMark(mark.key, store);
+}
+
+async function removeMark(key: string, store: Store): Promise<void> {
+  try {
+    await store.delete(key);
+  } catch (error) {
+    // such a role removes no strays either
+    if (!(error instanceof AuthError)) throw error;
+  }
+}
