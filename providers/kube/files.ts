@@ -7,7 +7,7 @@ import { join, parse } from 'node:path';
 import { TransientError } from '../../src/provider.ts';
 import { createArrivals } from './arrival.ts';
 import { glob } from './glob.ts';
-import { CHUNK, readLines } from './lines.ts';
+import { CHUNK, type Line, type Lines, readLines } from './lines.ts';
 import { fileError, openReader, type Reader } from './reader.ts';
 
 const DAY = 86_400_000;
@@ -157,8 +157,14 @@ async function describeHead(reader: Reader, stats: BigIntStats, now: number): Pr
   }
   const final = reader.gzip || now - changed > DAY || (isRotated(path) && now - changed > QUIET);
   const bounded: Reader = { ...reader, read: (at, n) => Promise.resolve(head.subarray(at, at + n)) };
-  const { lines } = await readLines(bounded, 0, undefined, { last: false, limit: now + DAY, chunk: CHUNK });
-  const timed = lines.find((line) => !Number.isNaN(line.time));
+  const lines: Line[] = [];
+  let timed: Line | undefined;
+  // a printed list is a page of its own, also one without an item
+  for (let page: Lines | undefined; timed === undefined && page?.eof !== true;) {
+    page = await readLines(bounded, page?.end ?? 0, page?.list, { last: false, limit: now + DAY, chunk: CHUNK });
+    for (const line of page.lines) lines.push(line);
+    timed = page.lines.find((line) => !Number.isNaN(line.time));
+  }
   const part = timed !== undefined ? head.subarray(0, timed.end) : head;
   // without a line that has a time, a file that may grow has no identity yet, and no line whose arrival is known
   if (timed === undefined && head.length < HEAD && !final) return undefined;

@@ -257,6 +257,46 @@ describe('lists', () => {
     write('audit.log', `${printed}${eventText(T0, 'a')}\n${eventText(T0 + 1, 'b')}\n`);
     expect(texts(await read())).toEqual([eventText(T0, 'a'), eventText(T0 + 1, 'b')]);
   });
+  describe('printed without an item at the begin of a file that grows', () => {
+    const empty = '{\n "kind": "EventList",\n "apiVersion": "audit.k8s.io/v1",\n "metadata": {},\n "items": []\n}\n';
+    const legacy = '2026-06-22T10:00:00.000000000Z AUDIT: id="x" stage="RequestReceived" ip="::1"\n';
+    const untimed = '{"kind":"Event"}\nno event\n';
+    const events = `${eventText(T0 + 1000, 'a')}\n${eventText(T0 + HOUR, 'b')}\n`;
+    const blank = '\n \n';
+    // [what it is, the head, its lines that come as records of their own]
+    const heads: [name: string, head: string, lines: string][] = [
+      ['alone', empty, ''],
+      ['without a line end', empty.trimEnd(), ''],
+      ['behind blank lines', blank + empty, ''],
+      ['before blank lines', empty + blank, blank],
+      ['twice', empty + empty, empty],
+      ['thrice, blank lines in between', empty + blank + empty + blank + empty, blank + empty + blank + empty],
+      ['many times', empty.repeat(200), empty.repeat(199)],
+      ['before such a list on one line', `${empty}${listText([])}\n`, ''],
+      ['before lines without a time', empty + untimed, untimed],
+      ['before a legacy line', empty + legacy, legacy],
+    ];
+    test.each(heads)('%s', async (_name, head, lines) => {
+      for (const zip of [false, true])
+        for (const chunk of [10, 200, 4096, 1 << 20]) {
+          const path = write('audit.log', zip ? gzipSync(head + events) : head + events, later());
+          const source = sourceOf(path, later, chunk);
+          expect(texts(await walk(source)), `${chunk} bytes at a time, gzip ${zip}`).toEqual(
+            (lines + events).trimEnd().split('\n'),
+          );
+          await source.close();
+        }
+    });
+    test('with nothing behind it yet, wait for what will follow', async () => {
+      const path = write('audit.log', empty, later());
+      expect(await read()).toEqual([]);
+      write('audit.log', empty + untimed, later());
+      expect(await read()).toEqual([]);
+      write('audit.log', empty + untimed + events, later());
+      expect(texts(await read())).toEqual((untimed + events).trimEnd().split('\n'));
+      expect(await sourceOf(path, later).horizon(new AbortController().signal)).toMatchObject({ at: T0 + 1000 });
+    });
+  });
   test('printed and cut keep the rest of their last item', async () => {
     write('audit.json', printed.slice(0, -80));
     expect((await read('*')).map(outcome)).toEqual(['event', 'event', 'reject truncated']);
