@@ -3,7 +3,7 @@
 import { constants } from 'node:fs';
 import { copyFile, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { basename, dirname, join, relative } from 'node:path';
-import { build, type Metafile, type Plugin } from 'esbuild';
+import { build, type BuildOptions, type Metafile, type Plugin } from 'esbuild';
 
 const OUT = 'dist';
 
@@ -15,6 +15,19 @@ import { fileURLToPath as __fileURLToPath } from 'node:url';
 const require = __createRequire(import.meta.url);
 const __filename = __fileURLToPath(import.meta.url);
 const __dirname = __fileURLToPath(new URL('.', import.meta.url));`;
+
+/** For the Node that the program needs. */
+const MODERN = {
+  bundle: true,
+  format: 'esm',
+  platform: 'node',
+  target: 'node22.15',
+  // whole names: those of classes are in messages
+  minifySyntax: true,
+  minifyWhitespace: true,
+  legalComments: 'none',
+  logLevel: 'warning',
+} as const satisfies BuildOptions;
 
 /** Of package.json only name and version are in the program. */
 const slimManifest: Plugin = {
@@ -51,18 +64,8 @@ async function copyAsset(from: string, name: string): Promise<void> {
   const to = join(OUT, 'assets', name);
   // two files of one name must not overwrite each other
   if (!from.endsWith('.ts')) return copyFile(from, to, constants.COPYFILE_EXCL);
-  await build({
-    entryPoints: [from],
-    outfile: to,
-    bundle: true,
-    format: 'esm',
-    platform: 'node',
-    target: 'node22.15',
-    minifySyntax: true,
-    minifyWhitespace: true,
-    legalComments: 'none',
-    logLevel: 'warning',
-  });
+  const { outputFiles } = await build({ ...MODERN, entryPoints: [from], write: false });
+  await writeFile(to, outputFiles[0]!.contents, { flag: 'wx' });
 }
 
 /** The entry file stays alone and in old syntax, so that an old Node can read it and say what is missing. */
@@ -74,23 +77,15 @@ const startOutside: Plugin = {
 };
 
 const program = await build({
+  ...MODERN,
   entryPoints: { start: 'bin/start.ts' },
   outdir: OUT,
-  bundle: true,
   splitting: true,
-  format: 'esm',
-  platform: 'node',
-  target: 'node22.15',
   banner: { js: REQUIRE },
   // the SDKs' ES modules: smaller, and a lazy import of CommonJS would lose its named exports
   mainFields: ['module', 'main'],
-  // whole names: those of classes are in messages
-  minifySyntax: true,
-  minifyWhitespace: true,
-  legalComments: 'none',
   metafile: true,
   plugins: [slimManifest, assets],
-  logLevel: 'warning',
 });
 
 const entry = await build({
