@@ -18,7 +18,7 @@ export const BLOCK_BYTES = 1 << 20;
 /** zstd hands over its output in pieces of this size, each a trip through the event loop; most blocks fit into one. */
 const OUTPUT_BYTES = 128 << 10;
 
-/** Blocks in hand at a time: one more than is compressed, so that no thread waits for its next one. */
+/** Blocks in hand, above which packing waits: one being worked on and one waiting for each thread, and one that is being filled meanwhile. */
 const MOST_AT_ONCE = 2 * PACK_THREADS + 1;
 
 // One pool for the whole process, so one count for all parts that are open.

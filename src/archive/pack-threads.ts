@@ -18,19 +18,22 @@ export type PackThread = Thread<Request, Answer>;
 
 let threads: PackThread[] = [];
 
-/** Whether a thread is there to be used. */
-export function threadsStarted(): boolean {
+/** Those that didn't end. */
+function running(): readonly PackThread[] {
   threads = threads.filter(({ gone }) => !gone);
-  return threads.length > 0;
+  return threads;
 }
+
+/** Whether a thread is there to be used. */
+export const threadsStarted = () => running().length > 0;
 
 /** The thread with the least to do; a new one as long as all have something to do and there may be more. */
 export function freeThread(): PackThread {
-  threads = threads.filter(({ gone }) => !gone);
-  const idle = threads.find(({ waiting }) => waiting === 0);
+  const all = running();
+  const idle = all.find(({ waiting }) => waiting === 0);
   if (idle !== undefined) return idle;
-  if (threads.length === PACK_THREADS)
-    return threads.reduce((least, thread) => (thread.waiting < least.waiting ? thread : least));
+  if (all.length === PACK_THREADS)
+    return all.reduce((least, thread) => (thread.waiting < least.waiting ? thread : least));
   const started: PackThread = startThread(new URL('./pack-thread.ts', import.meta.url), 'packs parts');
   threads.push(started);
   return started;

@@ -9,15 +9,15 @@ export interface Thread<Request, Answer> {
   readonly waiting: number;
   /** The thread ended: nothing sent from now on is answered. */
   readonly gone: boolean;
-  send(request: Request, transfer?: ArrayBuffer[]): Promise<Answer>;
+  send(request: Request): Promise<Answer>;
   /** A request without answer. */
   tell(request: Request): void;
 }
 
 /**
- * Starts a thread: some 20 ms and 5 MB. It doesn't keep the process alive while it has nothing to do.
+ * Starts a thread: some 20 ms and 10 MB. It doesn't keep the process alive while it has nothing to do.
  * @param file its module
- * @param what what it does, for the error that all requests get when it ends: `hashes parts`
+ * @param what what it does, for the error that all requests get when it ends: `packs parts`
  */
 export function startThread<Request, Answer>(file: URL, what: string): Thread<Request, Answer> {
   const worker = new Worker(file, {
@@ -49,13 +49,13 @@ export function startThread<Request, Answer>(file: URL, what: string): Thread<Re
     get gone() {
       return gone !== undefined;
     },
-    send: (request, transfer = []) =>
+    send: (request) =>
       new Promise((resolve, reject) => {
         // nobody would answer
         if (gone !== undefined) throw gone;
         if (waiting.length === 0) worker.ref();
         waiting.push({ resolve, reject });
-        worker.postMessage(request, transfer);
+        worker.postMessage(request);
       }),
     tell: (request) => worker.postMessage(request),
   };
