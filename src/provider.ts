@@ -11,6 +11,7 @@ export { CUT, elements, MALFORMED, nameAt, skipSpace, skipString, skipValue, wal
 export type { Log } from './log.ts';
 export { collectBytes, giveMemory, takeMemory } from './page-memory.ts';
 export { parseDuration } from './time.ts';
+export { instantiateWasm } from './wasm.ts';
 
 /** A half-open span `[from, to)` in milliseconds since 1970-01-01T00:00:00Z. */
 export interface Span {

@@ -1,11 +1,9 @@
 // The compressor: what zlib inflates is what went in, the same input gives the same bytes, and lines come out as small as zlib makes them.
 
-import { readFileSync } from 'node:fs';
 import { constants, deflateRawSync, inflateRawSync } from 'node:zlib';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { generateDay } from '../emulators/story/index.ts';
-import { compileDeflate } from '../src/deflate/build.ts';
 import { createDeflater, type DeflateWasm, loadWasm, WINDOW_BYTES } from '../src/deflate/deflate.ts';
 import { REAL_LINES } from './event-lines.ts';
 
@@ -182,9 +180,4 @@ it('where it can’t run, zlib does it', () => {
   const without = createDeflater(null, failOnSlip);
   const bytes = without.compress(DAY.subarray(1000, 90_000), DAY.subarray(0, 1000));
   expect(inflate(bytes, DAY.subarray(0, 1000)).equals(DAY.subarray(1000, 90_000))).toBe(true);
-});
-
-it('deflate-wasm.ts holds what deflate.as compiles to (else: node src/deflate/build.ts)', async () => {
-  const committed = readFileSync(new URL('../src/deflate/deflate-wasm.ts', import.meta.url), 'utf8');
-  expect(await compileDeflate()).toBe(committed);
 });

@@ -42,6 +42,7 @@ const BASE = [
   'scan',
   'time.ts',
   'version.ts',
+  'wasm.ts',
   'config.ts',
   'config-schema.ts',
   'deflate',

@@ -1,8 +1,6 @@
-import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { FIELDS } from '../src/event.ts';
 import { MAX_DEPTH } from '../src/json.ts';
-import { compileScanner } from '../src/scan/build.ts';
 import { ASCII, BEYOND_ASCII, CLEAR, createScanner, NOT_SURE } from '../src/scan/scanner.ts';
 import { HAVE_LOGS, logFiles, readLog, REAL_LINES } from './event-lines.ts';
 
@@ -53,12 +51,5 @@ describe('createScanner', () => {
           expect(scan(`{"b":null,"x":${value}}`)).toBe(ASCII);
           expect(scan(`{"c":"","b":"","a":${value}}`)).toBe(ASCII);
         }
-  });
-});
-
-describe('scanner-wasm.ts', () => {
-  it('holds what scanner.as compiles to (else: node src/scan/build.ts)', async () => {
-    const committed = readFileSync(new URL('../src/scan/scanner-wasm.ts', import.meta.url), 'utf8');
-    expect(await compileScanner()).toBe(committed);
   });
 });

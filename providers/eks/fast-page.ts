@@ -1,7 +1,7 @@
 // Runs page.as, the fast path of page.ts: reads the events of an ordinary answer, or says that it isn't one.
 
 import { endianness } from 'node:os';
-import { type ProviderRecord, takeMemory } from '../../src/provider.ts';
+import { instantiateWasm, type ProviderRecord, takeMemory } from '../../src/provider.ts';
 import { PAGE_WASM } from './page-wasm.ts';
 
 // Layout of the memory; page.as has the same figures.
@@ -16,11 +16,7 @@ const SLACK = 64;
 const LONGEST = 3 << 20;
 const OUTPUT = INPUT + LONGEST + SLACK;
 
-// The part of the WebAssembly API that is used here: neither lib nor @types/node declares it as values.
-interface WasmApi {
-  readonly Module: new (bytes: Uint8Array) => object;
-  readonly Instance: new (module: object) => { readonly exports: Exports };
-}
+/** What page.as exports. */
 interface Exports {
   readonly memory: { readonly buffer: ArrayBuffer; grow(pages: number): number };
   readonly events: (from: number, output: number) => number;
@@ -85,12 +81,11 @@ function prepare({ memory, events }: Exports): ReadEvents {
   };
 }
 
-/** Undefined where the host can't run it (no WebAssembly, no SIMD, big-endian): then page.ts does all the work. */
+/** Undefined where the host can't run it (no WebAssembly, no SIMD, big-endian, no memory for it): then page.ts does all the work. */
 export function createFastPage(): ReadEvents | undefined {
-  const { WebAssembly: api } = globalThis as unknown as { WebAssembly?: WasmApi };
-  if (api === undefined || endianness() !== 'LE') return undefined;
+  const wasm = endianness() === 'LE' ? instantiateWasm<Exports>(PAGE_WASM) : undefined;
   try {
-    return prepare(new api.Instance(new api.Module(Buffer.from(PAGE_WASM, 'base64'))).exports);
+    return wasm && prepare(wasm);
   } catch {
     return undefined;
   }

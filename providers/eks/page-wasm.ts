@@ -1,4 +1,4 @@
-// Made by build-page.ts from page.as; a test compiles again and compares.
+// Made by build-wasm.ts from page.as; a test compiles again and compares.
 
 // prettier-ignore
 export const PAGE_WASM =

@@ -1,4 +1,4 @@
-// Reads the array of events of a FilterLogEvents answer, 16 bytes at a time (AssemblyScript, compiled by build-page.ts).
+// Reads the array of events of a FilterLogEvents answer, 16 bytes at a time (AssemblyScript, compiled by build-wasm.ts).
 //
 // It only ever says yes. Whatever isn't what the service usually writes (malformed, cut, a member unknown, twice or absent, an id
 // with escapes, a number that isn't a plain one) is answered with 0, and page.ts reads the answer and finds out what it is.

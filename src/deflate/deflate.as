@@ -1,4 +1,4 @@
-// Compresses bytes to a raw deflate stream (RFC 1951), made for audit lines: few long matches with the lines before (AssemblyScript, compiled by build.ts).
+// Compresses bytes to a raw deflate stream (RFC 1951), made for audit lines: few long matches with the lines before (AssemblyScript, compiled by build-wasm.ts).
 //
 // Hash chains over 5 bytes with lazy matching, as zlib does it, but: chains are followed less far, matches grow backwards into what
 // no match was found for, and where nothing matches (UUIDs, hashes) it looks less often. Always codes of its own (dynamic

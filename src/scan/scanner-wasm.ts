@@ -1,4 +1,4 @@
-// Made by build.ts from scanner.as; a test compiles again and compares.
+// Made by build-wasm.ts from scanner.as; a test compiles again and compares.
 
 // prettier-ignore
 export const SCANNER_WASM =

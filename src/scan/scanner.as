@@ -1,4 +1,4 @@
-// Validates one line of JSON and finds its top-level members, 16 bytes at a time (AssemblyScript, compiled by build.ts).
+// Validates one line of JSON and finds its top-level members, 16 bytes at a time (AssemblyScript, compiled by build-wasm.ts).
 //
 // It only ever says yes. Whatever it can't take at once (malformed, cut, too deep, a member twice, a name with escapes, a line
 // feed between tokens) is answered with NOT_SURE, and the scanner in json.ts finds out what it is. So only what is

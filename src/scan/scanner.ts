@@ -1,6 +1,7 @@
 // Runs scanner.as, the fast path of the event scanner: copies a line into its memory and reads the members' places from there.
 
 import { endianness } from 'node:os';
+import { instantiateWasm } from '../wasm.ts';
 import { SCANNER_WASM } from './scanner-wasm.ts';
 
 /** The scanner can't accept the line at once: ask json.ts what it is. */
@@ -36,25 +37,13 @@ const NAME_BYTES = 32;
 /** The scanner reads up to 32 bytes beyond the line. */
 const SLACK = 64;
 
-// The part of the WebAssembly API that is used here: neither lib nor @types/node declares it as values.
-interface WasmApi {
-  readonly Module: new (bytes: Uint8Array) => object;
-  readonly Instance: new (module: object) => { readonly exports: Exports };
-}
+/** What scanner.as exports. */
 interface Exports {
   readonly memory: { readonly buffer: ArrayBuffer };
   readonly scan: (size: number, names: number, depth: number) => number;
 }
 
-function instantiate(): Exports | undefined {
-  const { WebAssembly: api } = globalThis as unknown as { WebAssembly?: WasmApi };
-  if (api === undefined || endianness() !== 'LE') return undefined;
-  try {
-    return new api.Instance(new api.Module(Buffer.from(SCANNER_WASM, 'base64'))).exports;
-  } catch {
-    return undefined;
-  }
-}
+const instantiate = () => (endianness() === 'LE' ? instantiateWasm<Exports>(SCANNER_WASM) : undefined);
 
 /**
  * A scanner for the top-level members `names` (at most 24, of at most 28 letters), in the order in which they are expected.

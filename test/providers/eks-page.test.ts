@@ -1,10 +1,7 @@
 // Reading FilterLogEvents answers from their bytes, against JSON.parse: both paths, on whatever the service could write.
 
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { compilePage } from '../../providers/eks/build-page.ts';
 import { createFastPage } from '../../providers/eks/fast-page.ts';
 import { parsePage, type ParsedPage, tokenAhead } from '../../providers/eks/page.ts';
 import { unescapeInPlace } from '../../providers/eks/unescape.ts';
@@ -249,9 +246,4 @@ it('unescaping in place gives what JSON.parse and Buffer.from give', () => {
     }),
     { numRuns: 500 },
   );
-});
-
-it('page-wasm.ts is what page.as compiles to: run `node providers/eks/build-page.ts` if not', async () => {
-  const path = join(import.meta.dirname, '..', '..', 'providers', 'eks', 'page-wasm.ts');
-  expect(readFileSync(path, 'utf8')).toBe(await compilePage());
 });
