@@ -8,8 +8,7 @@ import type { Store } from '../../src/archive/store/store.ts';
 import { withRetries } from '../../src/archive/store/retrying.ts';
 import { createClock } from '../../src/collect/clock.ts';
 import { type ClusterSummary, collect, type RunInput } from '../../src/collect/collect.ts';
-import type { Cluster, Config } from '../../src/config.ts';
-import { parseConfig } from '../../src/config.ts';
+import { type Config, parseConfig } from '../../src/config.ts';
 import { silentLog } from '../../src/log.ts';
 import type { Span } from '../../src/provider.ts';
 import { type FakeLog, fakeProvider } from './fake-source.ts';
@@ -44,20 +43,30 @@ export async function fakeConfig(log: FakeLog, options: RunOptions = {}): Promis
 
 export async function run(store: Store, log: FakeLog, options: RunOptions = {}): Promise<ClusterSummary> {
   const config = await fakeConfig(log, options);
-  const signal = options.signal ?? new AbortController().signal;
+  const { config: _config, cluster: _cluster, hostClock = () => log.now, ...given } = options;
+  const signal = given.signal ?? new AbortController().signal;
   const sleep = async () => undefined;
   const retrying = withRetries(store, { signal, log: silentLog, sleep });
-  const [summary] = await collect({
-    config,
-    clusters: config.clusters as Cluster[],
-    store: retrying,
-    clock: createClock(options.hostClock ?? (() => log.now), undefined, silentLog),
-    log: silentLog,
-    signal,
-    version: options.version ?? 'auditkeep test',
-    emit: options.emit ?? (() => undefined),
-    sleep,
-    ...(options.only !== undefined && { only: options.only }),
-  });
+  const [summary] = await collectAt(hostClock, config, retrying, { ...given, signal, sleep });
   return summary!;
+}
+
+/** One run over all clusters of the config, as cron would start it at `now`. */
+export function collectAt(
+  now: number | (() => number),
+  config: Config,
+  store: Store,
+  more: Partial<RunInput> = {},
+): Promise<ClusterSummary[]> {
+  return collect({
+    config,
+    clusters: config.clusters,
+    store,
+    clock: createClock(typeof now === 'number' ? () => now : now, undefined, silentLog),
+    log: silentLog,
+    signal: new AbortController().signal,
+    version: 'auditkeep test',
+    emit: () => undefined,
+    ...more,
+  });
 }

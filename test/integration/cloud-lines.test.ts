@@ -15,19 +15,16 @@ import { provider as aks } from '../../providers/aks/index.ts';
 import { registry } from '../../providers/index.ts';
 import { provider as gke } from '../../providers/gke/index.ts';
 import { openFileStore } from '../../src/archive/store/file.ts';
-import { createClock } from '../../src/collect/clock.ts';
-import { collect } from '../../src/collect/collect.ts';
 import { parseConfig } from '../../src/config.ts';
 import { scanEvent } from '../../src/event.ts';
-import { silentLog } from '../../src/log.ts';
 import type { Decoded } from '../../src/provider.ts';
 import { checkArchive } from '../archive/check-archive.ts';
+import { collectAt, HOUR } from '../collect/run.ts';
 import { SHARED } from '../policy/lines.ts';
 import { ORIGIN, RESOURCE, WORKSPACE, WORKSPACE_ID } from '../providers/aks-harness.ts';
 import { anyEvent, anyRequest, renderRequest } from '../providers/random-events.ts';
 import { hasOracle, oracleDecode } from './oracle.ts';
 
-const HOUR = 3_600_000;
 const T = Date.parse('2026-06-22T00:00:00Z');
 const SEED = Number(process.env['AUDITKEEP_TEST_SEED'] ?? Math.floor(Math.random() * 1e6));
 const GKE = { project: 'acme-data', location: 'europe-west1', cluster: 'data' };
@@ -123,16 +120,7 @@ describe.skipIf(!hasOracle)(`lines of AKS and GKE (skipped without Kubernetes' o
         {},
       );
       const store = openFileStore(join(folder, 'archive'), { onServerDate() {} });
-      const summaries = await collect({
-        config,
-        clusters: config.clusters,
-        store,
-        clock: createClock(() => now, undefined, silentLog),
-        log: silentLog,
-        signal: new AbortController().signal,
-        version: 'auditkeep test',
-        emit: () => undefined,
-      });
+      const summaries = await collectAt(now, config, store);
       expect(summaries.flatMap(({ errors }) => errors)).toEqual([]);
       const { lines, problems } = await checkArchive(store);
       expect(problems).toEqual([]);

@@ -7,13 +7,10 @@ import { toAuditRow, toDiagnosticsRow } from '../../emulators/story/aks.ts';
 import { generateDay } from '../../emulators/story/index.ts';
 import { provider } from '../../providers/aks/index.ts';
 import type { Table } from '../../providers/aks/options.ts';
-import { createClock } from '../../src/collect/clock.ts';
-import { collect } from '../../src/collect/collect.ts';
 import { parseConfig } from '../../src/config.ts';
-import { silentLog } from '../../src/log.ts';
 import type { Provider } from '../../src/provider.ts';
 import { checkArchive } from '../archive/check-archive.ts';
-import { DAY, HOUR, temporaryArchive } from '../collect/run.ts';
+import { collectAt, DAY, HOUR, temporaryArchive } from '../collect/run.ts';
 import { ORIGIN, RESOURCE, startEmulator, WORKSPACE } from './aks-harness.ts';
 
 const T = Date.parse('2026-06-22T00:00:00Z');
@@ -54,17 +51,7 @@ async function run(
     ],
   });
   const config = await parseConfig(text, { aks: () => Promise.resolve(provider as Provider) }, {});
-  const [summary] = await collect({
-    config,
-    clusters: config.clusters,
-    store,
-    clock: createClock(() => at, undefined, silentLog),
-    log: silentLog,
-    signal: new AbortController().signal,
-    version: 'auditkeep test',
-    emit: () => undefined,
-    sleep: () => Promise.resolve(),
-  });
+  const [summary] = await collectAt(at, config, store, { sleep: async () => undefined });
   return summary!;
 }
 

@@ -12,20 +12,18 @@ import { type DayLogEntry, dayOfLogEntries } from '../../emulators/story/gke.ts'
 import { provider } from '../../providers/gke/index.ts';
 import { openFileStore } from '../../src/archive/store/file.ts';
 import { withRetries } from '../../src/archive/store/retrying.ts';
-import type { Store } from '../../src/archive/store/store.ts';
-import { createClock } from '../../src/collect/clock.ts';
-import { collect } from '../../src/collect/collect.ts';
-import { type Config, parseConfig } from '../../src/config.ts';
+import { parseConfig } from '../../src/config.ts';
 import { silentLog } from '../../src/log.ts';
 import type { Provider } from '../../src/provider.ts';
 import { formatTime } from '../../src/time.ts';
 import { checkArchive } from '../archive/check-archive.ts';
+import { collectAt, DAY, HOUR } from '../collect/run.ts';
 import { decodeEntry, textOf } from './gke-entries.ts';
 import { CLUSTER } from './gke-harness.ts';
 
-const HOUR = 3_600_000;
-const DAY = 24 * HOUR;
 const { project } = CLUSTER;
+
+const noSleep = async () => undefined;
 
 const cleanups: (() => unknown)[] = [];
 afterEach(async () => {
@@ -82,21 +80,6 @@ function configOf(emulator: CloudLoggingEmulator, archive: string, from: number,
 /** Lines that the archive must hold: each entry once, decoded by itself. */
 const expected = (entries: readonly DayLogEntry[]) => entries.map(({ entry }) => textOf(decodeEntry(entry))).sort();
 
-/** One run as cron would start it at `now`, without waiting. */
-function collectAt(now: number, config: Config, store: Store) {
-  return collect({
-    config,
-    clusters: config.clusters,
-    store,
-    clock: createClock(() => now, undefined, silentLog),
-    log: silentLog,
-    signal: new AbortController().signal,
-    version: 'auditkeep test',
-    emit: () => undefined,
-    sleep: async () => undefined,
-  });
-}
-
 async function archived(archive: string) {
   const store = openFileStore(archive, { onServerDate() {} });
   const { problems, lines, manifests } = await checkArchive(store);
@@ -124,10 +107,10 @@ describe('collect from Cloud Logging', () => {
     const store = withRetries(openFileStore(archive, { onServerDate() {} }), {
       signal,
       log: silentLog,
-      sleep: async () => undefined,
+      sleep: noSleep,
     });
     for (now of [from + 14 * HOUR, from + 6 * DAY]) {
-      const [summary] = await collectAt(now, config, store);
+      const [summary] = await collectAt(now, config, store, { sleep: noSleep });
       expect(summary!.errors).toEqual([]);
     }
     const found = await archived(archive);
@@ -154,7 +137,7 @@ describe('collect from Cloud Logging', () => {
     ] as const) {
       now = from + at * HOUR + HOUR / 2;
       emulator.setDataAccess(project, types);
-      await collectAt(now, config, store);
+      await collectAt(now, config, store, { sleep: noSleep });
     }
     const { manifests } = await archived(archive);
     const seen = Object.fromEntries(manifests.map((m) => [m.name.slice(9, 11), m.visible]));
