@@ -33,6 +33,7 @@ const layer = (path: string) => /^src\/([^/]+)/.exec(path)?.[1] ?? path.split('/
 const BASE = [
   'errors.ts',
   'event.ts',
+  'free-memory.ts',
   'json.ts',
   'log.ts',
   'micro-time.ts',

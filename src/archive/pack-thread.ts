@@ -4,6 +4,7 @@ import { createHash, type Hash } from 'node:crypto';
 import { parentPort } from 'node:worker_threads';
 import { crc32 } from 'node:zlib';
 import { createDeflater } from '../deflate/deflate.ts';
+import { freeMemory } from '../free-memory.ts';
 
 /** Requests are answered in their order, `drop` is not. */
 export type Request =
@@ -34,18 +35,14 @@ function stateOf(content: number) {
   return state;
 }
 
-/** What was copied to the thread lies in its own memory; it makes so little garbage that the collector hardly ever comes. */
-function giveBack(bytes: Uint8Array | undefined): void {
-  if (bytes?.buffer instanceof ArrayBuffer) bytes.buffer.transfer(0);
-}
-
 function deflate({ block, dictionary }: Extract<Request, { ask: 'deflate' }>): void {
   const bytes = deflater.compress(block, dictionary);
   // Node doesn't part with the memory that short buffers share
   const answer: Deflated = bytes.length === bytes.buffer.byteLength ? bytes : new Uint8Array(bytes);
   parentPort!.postMessage(answer, [answer.buffer]);
-  giveBack(block);
-  giveBack(dictionary);
+  // what isn't shared was copied to the thread
+  freeMemory(block);
+  if (dictionary !== undefined) freeMemory(dictionary);
 }
 
 parentPort!.on('message', (request: Request) => {
@@ -58,7 +55,7 @@ parentPort!.on('message', (request: Request) => {
   if (request.ask === 'hash') {
     state.hash.update(request.block);
     state.crc = crc32(request.block, state.crc);
-    giveBack(request.block);
+    freeMemory(request.block);
   } else {
     contents.delete(request.content);
     if (request.ask === 'drop') return;

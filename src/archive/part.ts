@@ -1,6 +1,7 @@
 // One part: lines in, one compressed object out, with all that the manifest says of it.
 
 import { createHash } from 'node:crypto';
+import { freeMemory } from '../free-memory.ts';
 import { createTreeHasher, type Digest } from './hash.ts';
 import { createBlockHash } from './block-hash.ts';
 import { BLOCK_BYTES, type Compression, createCompressor, inHand, roomForBlocks } from './compress.ts';
@@ -26,10 +27,9 @@ function takeBlock(size: number): Buffer {
 }
 
 /** To be called once, when nothing reads the block any more. */
-function giveBlock({ buffer, length }: Buffer): void {
-  if (length === FULL_BLOCK) {
-    if (pool.length < MOST_POOLED) pool.push(Buffer.from(buffer));
-  } else if (buffer instanceof ArrayBuffer) buffer.transfer(0);
+function giveBlock(block: Buffer): void {
+  if (block.length !== FULL_BLOCK) freeMemory(block);
+  else if (pool.length < MOST_POOLED) pool.push(Buffer.from(block.buffer));
 }
 
 /** A finished part, to be put under a key that holds its hash. */

@@ -2,6 +2,7 @@
 
 import { open, type FileHandle, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { freeMemory } from '../free-memory.ts';
 import type { Budget } from './budget.ts';
 import type { Body } from './store/store.ts';
 
@@ -30,9 +31,9 @@ export function createScratch(directory: string, budget: Budget): Scratch {
 /** More than this goes to a file even where the budget has room: many windows grow at once, and for the put the chunks are copied together. */
 const MOST_IN_MEMORY = 256 << 10;
 
-/** Gives memory back at once, unless others share it: what was compressed would lie about until the garbage collector comes. */
-function release({ buffer, length }: Buffer): void {
-  if (buffer instanceof ArrayBuffer && buffer.byteLength === length) buffer.transfer(0);
+/** Of small chunks many lie in one buffer. */
+function release(chunk: Buffer): void {
+  if (chunk.buffer.byteLength === chunk.length) freeMemory(chunk);
 }
 
 export function createSpool(scratch: Scratch): Spool {
