@@ -31,12 +31,12 @@ import {
 } from './plan-cluster.ts';
 import { recheckDay } from './recheck.ts';
 import { callProvider } from './retry.ts';
-import { checkBegun, withoutSealed } from './sealed.ts';
 import type { RunInput } from './run-input.ts';
 import { policyOptions, runScan } from './scan.ts';
-import type { InSlot } from './walk.ts';
 import { makeScratch } from './scratch-folder.ts';
+import { checkBegun, withoutSealed } from './sealed.ts';
 import { type ClusterSummary, summarize } from './summary.ts';
+import type { InSlot } from './walk.ts';
 
 export type { RunInput } from './run-input.ts';
 export type { ClusterSummary } from './summary.ts';

@@ -44,9 +44,10 @@ const zlibDeflater: Deflater = {
 };
 
 function warn(): void {
-  process.emitWarning('a block was compressed by zlib, since our own deflate got it wrong: please report this', {
-    code: 'AUDITKEEP_DEFLATE',
-  });
+  process.emitWarning(
+    'a block was compressed by zlib, since our own deflate got it wrong: nothing is lost, but please report this',
+    { code: 'AUDITKEEP_DEFLATE' },
+  );
 }
 
 /**
