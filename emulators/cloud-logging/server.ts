@@ -5,11 +5,12 @@ import type { AddressInfo } from 'node:net';
 import { gzipSync } from 'node:zlib';
 import { type Clock, createClock } from '../cloudwatch/clock.ts';
 import { type Call, createStatistics, type Outcome, type Statistics } from '../cloudwatch/statistics.ts';
+import { createActions, type Known, projectOf } from './actions.ts';
 import { handleAdmin } from './admin.ts';
-import { createFaults, faultAnswer, type FaultKind, type FaultOrder, ServiceFault } from './fault.ts';
-import { listEntries, type ListRequest } from './list-entries.ts';
-import { createProjects, type EntryInput, type Project } from './projects.ts';
+import { createFaults, faultAnswer, type FaultOrder, ServiceFault } from './fault.ts';
+import { createProjects, type EntryInput } from './projects.ts';
 import { createQuota } from './quota.ts';
+import { spoil } from './spoil.ts';
 
 export type { EntryInput, LogEntry } from './projects.ts';
 
@@ -71,39 +72,10 @@ export interface CloudLoggingEmulator {
   close(): Promise<void>;
 }
 
-async function readBody(request: IncomingMessage): Promise<Buffer> {
+async function readBody(request: IncomingMessage): Promise<string> {
   const chunks: Buffer[] = [];
   for await (const chunk of request) chunks.push(chunk as Buffer);
-  return Buffer.concat(chunks);
-}
-
-const denied = (permission: string, resource: string) =>
-  new ServiceFault(
-    403,
-    'PERMISSION_DENIED',
-    `Permission '${permission}' denied on resource '${resource}' (or it may not exist).`,
-    'IAM_PERMISSION_DENIED',
-  );
-
-/** Changes a good answer as ordered. */
-function spoil(kind: FaultKind | undefined, body: Buffer, sent: unknown): Buffer {
-  if (kind === 'cut-body') return body.subarray(0, Math.floor(body.length * 0.6));
-  if (kind === 'not-json') return Buffer.from('<html><body>Bad gateway</body></html>');
-  const changes: readonly (FaultKind | undefined)[] = [
-    'repeat-token',
-    'missing-receive-timestamp',
-    'missing-insert-id',
-    'other-cluster',
-  ];
-  if (!changes.includes(kind)) return body;
-  const page = JSON.parse(body.toString()) as { entries?: Record<string, unknown>[]; nextPageToken?: unknown };
-  if (kind === 'repeat-token') page.nextPageToken = sent;
-  const victim = page.entries?.[Math.floor(page.entries.length / 2)];
-  if (kind === 'missing-receive-timestamp') delete victim?.['receiveTimestamp'];
-  if (kind === 'missing-insert-id') delete victim?.['insertId'];
-  const { labels } = (victim?.['resource'] ?? {}) as { labels?: Record<string, string> };
-  if (kind === 'other-cluster' && labels !== undefined) labels['cluster_name'] = 'another';
-  return Buffer.from(JSON.stringify(page));
+  return Buffer.concat(chunks).toString();
 }
 
 /** Starts the emulator on 127.0.0.1. */
@@ -111,130 +83,11 @@ export async function startCloudLoggingEmulator(options: EmulatorOptions = {}): 
   const { searchLimit = Number.POSITIVE_INFINITY, gzip = true, needsToken = false } = options;
   const clock = createClock(options.clock);
   const projects = createProjects();
+  const actions = createActions(projects, () => clock.now(), searchLimit);
   const faults = createFaults();
   const quota = createQuota(options.callsPerMinute, () => performance.now());
   const statistics = createStatistics();
-  const tokens = new Set<string>();
-  let given = 0;
   let latency = options.latency ?? 0;
-  let permissions: ReadonlySet<string> | undefined;
-
-  const may = (permission: string) => permissions === undefined || permissions.has(permission);
-  const need = (permission: string, resource: string) => {
-    if (!may(permission)) throw denied(permission, resource);
-  };
-  function projectOf(id: string): Project {
-    const project = projects.find(id);
-    if (project === undefined) throw new ServiceFault(404, 'NOT_FOUND', `Project projects/${id} not found`);
-    return project;
-  }
-
-  function bucketsOf(project: Project) {
-    const own = (name: string, retentionDays: number) => ({
-      name: `projects/${project.project}/locations/${project.location}/buckets/${name}`,
-      retentionDays,
-      lifecycleState: 'ACTIVE',
-    });
-    const others = [...project.buckets].map(([path, { retentionDays, createTime }]) => ({
-      name: `projects/${project.project}/locations/${path.replace('/', '/buckets/')}`,
-      retentionDays,
-      lifecycleState: 'ACTIVE',
-      createTime: new Date(createTime).toISOString(),
-    }));
-    return [own('_Default', project.retentionDays), own('_Required', 400), ...others];
-  }
-
-  interface Known {
-    readonly action: string;
-    readonly resource: string;
-    readonly token?: unknown;
-    answer(kind: FaultKind | undefined): { body: Buffer; entries: number };
-  }
-  const plain = (value: unknown) => ({ body: Buffer.from(JSON.stringify(value)), entries: 0 });
-
-  function list(request: ListRequest, kind: FaultKind | undefined): { body: Buffer; entries: number } {
-    for (const name of request.resourceNames ?? [])
-      need(name.includes('/views/') ? 'logging.views.access' : 'logging.logEntries.list', name);
-    const { entries, next } = listEntries(projects, request, clock.now(), {
-      searchLimit,
-      hidesPrivate: !may('logging.privateLogEntries.list'),
-      empty: kind === 'empty-page',
-    });
-    const parts: Buffer[] = [];
-    // as proto3 has it, what is empty is left out
-    if (entries.length > 0) {
-      entries.forEach((entry, i) => parts.push(Buffer.from(i === 0 ? '"entries":[' : ','), entry.json));
-      parts.push(Buffer.from(']'));
-    }
-    if (next !== undefined)
-      parts.push(Buffer.from(`${entries.length > 0 ? ',' : ''}"nextPageToken":${JSON.stringify(next)}`));
-    return { body: Buffer.concat([Buffer.from('{'), ...parts, Buffer.from('}')]), entries: entries.length };
-  }
-
-  /** Which call this is. Throws for what the emulator doesn't know. */
-  async function understand(request: IncomingMessage): Promise<Known> {
-    const body = await readBody(request);
-    const { pathname } = new URL(request.url ?? '', 'http://localhost');
-    const call = `${request.method} ${pathname}`;
-    const json = () => JSON.parse(body.toString() || '{}') as Record<string, unknown>;
-    if (call === 'POST /token') {
-      const token = `ya29.emulated-${++given}`;
-      tokens.add(token);
-      const issued = { access_token: token, issued_token_type: 'urn:ietf:params:oauth:token-type:access_token' };
-      return {
-        action: 'token',
-        resource: '*',
-        answer: () => plain({ ...issued, token_type: 'Bearer', expires_in: 3600 }),
-      };
-    }
-    if (call === 'POST /v2/entries:list') {
-      const asked = json() as ListRequest;
-      const resource = asked.resourceNames?.join(',') ?? '';
-      return { action: 'entries.list', resource, token: asked.pageToken, answer: (kind) => list(asked, kind) };
-    }
-    const buckets = /^GET \/v2\/projects\/([^/]+)\/locations\/([^/]+)\/buckets(?:\/([^/]+))?$/.exec(call);
-    if (buckets !== null) {
-      const [, id, location, name] = buckets as unknown as [string, string, string, string | undefined];
-      const action = name === undefined ? 'buckets.list' : 'buckets.get';
-      const resource = `projects/${id}`;
-      return {
-        action,
-        resource,
-        answer: () => {
-          const all = bucketsOf(projectOf(id)).filter((b) => location === '-' || b.name.includes(`/${location}/`));
-          need(`logging.${action}`, resource);
-          if (name === undefined) return plain({ buckets: all });
-          const found = all.find((b) => b.name.endsWith(`/buckets/${name}`));
-          if (found === undefined) throw new ServiceFault(404, 'NOT_FOUND', `Bucket ${name} not found`);
-          return plain(found);
-        },
-      };
-    }
-    const iam = /^POST \/v3\/((?:projects|folders)\/[^/:]+):(getIamPolicy|testIamPermissions)$/.exec(call);
-    if (iam !== null) {
-      const [, resource, action] = iam as unknown as [string, string, string];
-      return {
-        action,
-        resource,
-        answer: () => {
-          const id = resource.split('/')[1]!;
-          if (action === 'testIamPermissions') {
-            if (resource.startsWith('projects/')) projectOf(id);
-            return plain({ permissions: ((json()['permissions'] ?? []) as string[]).filter(may) });
-          }
-          need('resourcemanager.projects.getIamPolicy', resource);
-          const auditLogConfigs = projectOf(id).dataAccess.map((logType) => ({ logType }));
-          const on = auditLogConfigs.length > 0;
-          return plain({
-            version: 1,
-            etag: 'BwYQ',
-            ...(on && { auditConfigs: [{ service: 'container.googleapis.com', auditLogConfigs }] }),
-          });
-        },
-      };
-    }
-    throw new ServiceFault(404, 'NOT_FOUND', `this emulator doesn't know ${call}`);
-  }
 
   function send(request: IncomingMessage, response: ServerResponse, status: number, body: Buffer, type: string): void {
     const zip = gzip && /\bgzip\b/.test(String(request.headers['accept-encoding'] ?? '')) && body.length > 1400;
@@ -281,12 +134,13 @@ export async function startCloudLoggingEmulator(options: EmulatorOptions = {}): 
       statistics.call({ at: started, account: resource, region: '', action, resource, outcome });
     };
     try {
-      known = await understand(request);
+      const { pathname } = new URL(request.url ?? '', 'http://localhost');
+      known = actions.understand(`${request.method} ${pathname}`, await readBody(request));
       const { action, resource, token } = known;
       const rest = latency - (performance.now() - started);
       if (rest > 0) await new Promise((resolve) => setTimeout(resolve, rest));
       const bearer = /^Bearer (.+)$/.exec(request.headers.authorization ?? '')?.[1] ?? '';
-      if (needsToken && action !== 'token' && !tokens.has(bearer)) throw faultAnswer('unknown-credentials');
+      if (needsToken && action !== 'token' && !actions.isToken(bearer)) throw faultAnswer('unknown-credentials');
       if (action === 'entries.list' && !quota.admit(resource)) throw faultAnswer('throttle');
       const kind = faults.take(action, typeof token === 'string' && token !== '');
       if (kind === 'hang') return record('failed');
@@ -343,16 +197,16 @@ export async function startCloudLoggingEmulator(options: EmulatorOptions = {}): 
       projects.create(project, createTime ?? clock.now(), location);
     },
     setRetention(project, days) {
-      projectOf(project).retentionDays = days;
+      projectOf(projects, project).retentionDays = days;
     },
     createBucket({ project, location, bucket, retentionDays, createTime = clock.now() }) {
-      projectOf(project).buckets.set(`${location}/${bucket}`, { retentionDays, createTime });
+      projectOf(projects, project).buckets.set(`${location}/${bucket}`, { retentionDays, createTime });
     },
     putFolder: ({ folder, projects: below }) => projects.putFolder(folder, below),
     setDataAccess(project, types) {
-      projectOf(project).dataAccess = types;
+      projectOf(projects, project).dataAccess = types;
     },
-    putEntries: (project, entries) => projects.put(projectOf(project), entries, clock.now()),
+    putEntries: (project, entries) => projects.put(projectOf(projects, project), entries, clock.now()),
     fail: (order) => faults.order(order),
     clearFaults: () => faults.clear(),
     setLatency(ms) {
@@ -360,10 +214,8 @@ export async function startCloudLoggingEmulator(options: EmulatorOptions = {}): 
     },
     setCallsPerMinute: (limit) => quota.setLimit(limit),
     setOtherReaders: (perMinute) => quota.setOthers(perMinute),
-    allowOnly(list) {
-      permissions = list === undefined ? undefined : new Set(list);
-    },
-    expireTokens: () => tokens.clear(),
+    allowOnly: (list) => actions.allowOnly(list),
+    expireTokens: () => actions.expireTokens(),
     statistics: () => statistics.read(),
     calls: () => statistics.calls(),
     resetStatistics: () => statistics.reset(),

@@ -115,3 +115,21 @@ export function createFaults() {
     },
   };
 }
+
+/** Kinds that are an answer of their own. */
+export const FAULTS: Partial<Record<FaultKind, ServiceFault>> = {
+  'error-500': new ServiceFault(500, 'InternalServerError', 'ordered'),
+  'error-503': new ServiceFault(503, 'ServiceUnavailable', 'ordered'),
+  timeout: new ServiceFault(504, 'GatewayTimeout', 'The query took too long', { inner: ['GatewayTimeout'] }),
+  throttle: new ServiceFault(429, 'ThrottledError', 'ordered', { retryAfter: 1 }),
+  'access-denied': new ServiceFault(
+    403,
+    'InsufficientAccessError',
+    'The provided credentials have insufficient access to perform the requested operation',
+  ),
+  'expired-token': new ServiceFault(
+    401,
+    'InvalidTokenError',
+    'The provided authentication is not valid for this resource',
+  ),
+};

@@ -5,11 +5,13 @@ import type { AddressInfo } from 'node:net';
 import { gzipSync } from 'node:zlib';
 import { type Clock, createClock } from '../cloudwatch/clock.ts';
 import { handleAdmin } from './admin.ts';
-import { createFaults, faultBody, type FaultKind, type FaultOrder, ServiceFault } from './fault.ts';
+import { createFaults, faultBody, type FaultKind, type FaultOrder, FAULTS, ServiceFault } from './fault.ts';
 import { canonicalTime, parseKql } from './kql-parse.ts';
-import { type Result, runKql } from './kql-run.ts';
+import { runKql } from './kql-run.ts';
 import { createGate, DEFAULT_LIMITS, type Limits } from './limits.ts';
 import { createManagement, type DiagnosticSetting, type Permissions } from './management.ts';
+import { render } from './render.ts';
+import { spoil } from './spoil.ts';
 import { createWorkspaces, type RowInput, store } from './tables.ts';
 
 export interface EmulatorOptions {
@@ -79,64 +81,6 @@ async function readBody(request: IncomingMessage): Promise<string> {
   return Buffer.concat(chunks).toString('utf8');
 }
 
-/** Over its limits the service answers 200, the rows that fit, and an error. */
-function tooLarge(what: string): object {
-  return {
-    code: 'PartialError',
-    message: 'There were some errors when processing your query.',
-    details: [
-      {
-        code: 'EngineError',
-        message: 'Something went wrong processing your query on the server.',
-        innererror: { code: '-2133196797', message: what, severity: 2, severityName: 'Error' },
-      },
-    ],
-  };
-}
-
-function render({ columns, rows }: Result, limits: Required<Pick<Limits, 'rows' | 'bytes'>>, spoil: boolean) {
-  const head = `{"tables":[{"name":"PrimaryResult","columns":${JSON.stringify(columns)},"rows":[`;
-  const texts: string[] = [];
-  let bytes = head.length;
-  let error: object | undefined;
-  const most = spoil ? Math.floor(rows.length / 2) : limits.rows;
-  for (const row of rows) {
-    if (texts.length >= most) {
-      error = tooLarge(`The results of this query exceed the set limit of ${most} records.`);
-      break;
-    }
-    const text = JSON.stringify(row);
-    bytes += text.length + 1;
-    if (bytes > limits.bytes) {
-      error = tooLarge(`The results of this query exceed the set limit of ${limits.bytes} bytes.`);
-      break;
-    }
-    texts.push(text);
-  }
-  // nothing to leave out, and yet the service says so
-  if (spoil && error === undefined) error = tooLarge('A part of the query failed.');
-  const tail = error === undefined ? ']}]}' : `]}],"error":${JSON.stringify(error)}}`;
-  return { body: `${head}${texts.join(',')}${tail}`, rows: texts.length, partial: error !== undefined };
-}
-
-/** Changes what a faulty service would answer. */
-function spoil(kind: FaultKind | undefined, { columns, rows }: Result): Result {
-  const names = columns.map(({ name }) => name);
-  const change = (name: string, value: string | null): Result => {
-    const at = names.indexOf(name);
-    if (at < 0 || rows.length === 0) return { columns, rows };
-    return { columns, rows: rows.map((row, i) => (i > 0 ? row : row.toSpliced(at, 1, value))) };
-  };
-  if (kind === 'null-ingestion-time') return change('Arrival', '');
-  if (kind === 'other-cluster')
-    return change(
-      '_ResourceId',
-      '/subscriptions/0/resourcegroups/x/providers/microsoft.containerservice/managedclusters/other',
-    );
-  if (kind === 'other-category') return change('Category', 'kube-apiserver');
-  return { columns, rows };
-}
-
 /** `timespan` of a request: two times with a slash between them. */
 function timespanOf(text: unknown) {
   if (typeof text !== 'string') return {};
@@ -144,23 +88,6 @@ function timespanOf(text: unknown) {
   if (from === undefined || to === undefined) throw new ServiceFault(400, 'BadArgumentError', `timespan: ${text}`);
   return { timespan: { from: canonicalTime(from), to: canonicalTime(to) } };
 }
-
-const FAULTS: Partial<Record<FaultKind, ServiceFault>> = {
-  'error-500': new ServiceFault(500, 'InternalServerError', 'ordered'),
-  'error-503': new ServiceFault(503, 'ServiceUnavailable', 'ordered'),
-  timeout: new ServiceFault(504, 'GatewayTimeout', 'The query took too long', { inner: ['GatewayTimeout'] }),
-  throttle: new ServiceFault(429, 'ThrottledError', 'ordered', { retryAfter: 1 }),
-  'access-denied': new ServiceFault(
-    403,
-    'InsufficientAccessError',
-    'The provided credentials have insufficient access to perform the requested operation',
-  ),
-  'expired-token': new ServiceFault(
-    401,
-    'InvalidTokenError',
-    'The provided authentication is not valid for this resource',
-  ),
-};
 
 /** Starts the emulator on 127.0.0.1. */
 export async function startLogAnalyticsEmulator(options: EmulatorOptions = {}): Promise<LogAnalyticsEmulator> {

@@ -3,7 +3,8 @@
 import { type Argument, Command, CommanderError, Option } from 'commander';
 import { AuditkeepError, ConfigError, EXIT } from '../errors.ts';
 import { VERSION } from '../version.ts';
-import { type CommandSpec, commands, type GroupSpec, type OptionSpec } from './commands.ts';
+import type { CommandSpec, GroupSpec, OptionSpec } from './command-spec.ts';
+import { commands } from './commands.ts';
 import type { Cli, GlobalOptions, Io } from './io.ts';
 import { createOutput, type Output, printable, printableLines } from './output.ts';
 

@@ -1,6 +1,6 @@
 // `auditkeep policy …`: what its commands take, and what help says.
 
-import type { CommandSpec, GroupSpec, OptionSpec } from './commands.ts';
+import type { CommandSpec, GroupSpec, OptionSpec } from './command-spec.ts';
 
 const lenient: OptionSpec = {
   flags: '--lenient',
