@@ -44,6 +44,16 @@ it('hashes many contents at once, each as if it were alone, whatever its blocks'
   );
 });
 
+it.each([10, 1 << 20])('empty blocks change nothing, behind one of %i bytes', async (size) => {
+  for (const empty of [Buffer.from(new SharedArrayBuffer(0)), Buffer.from(new ArrayBuffer(0)), Buffer.alloc(0)]) {
+    const hash = createBlockHash();
+    await hash.update(empty);
+    await hash.update(shared(BYTES.subarray(0, size)));
+    await hash.update(empty);
+    expect(await hash.digest()).toEqual(expected(BYTES.subarray(0, size)));
+  }
+});
+
 it('a block may be used again when its update has resolved', async () => {
   const block = shared(BYTES.subarray(0, 1 << 20));
   const hash = createBlockHash();
