@@ -1,5 +1,7 @@
 // Memory of answers and their records, used again page after page: fresh megabytes for each lie about until the garbage collector comes.
 
+import { freeMemory } from './free-memory.ts';
+
 const SMALLEST = 1 << 20;
 /** Memory that is kept for later, all pieces together: what two providers use at a time. */
 const MOST_KEPT = 24 << 20;
@@ -32,6 +34,7 @@ export function giveMemory({ buffer }: Buffer): void {
 
 /**
  * The bytes of a stream, in memory from `takeMemory`; whoever gets them gives it back.
+ * @param chunks theirs is given up: nobody else may hold them
  * @param said Content-Length of the answer, if it has one. A zipped answer says its zipped length, which is better than nothing.
  */
 export async function collectBytes(
@@ -50,6 +53,8 @@ export async function collectBytes(
     }
     memory.set(chunk, filled);
     filled += chunk.length;
+    // megabytes of them would wait for the garbage collector; where a part of a buffer is given, others may have the rest
+    if (chunk.length === chunk.buffer.byteLength) freeMemory(chunk);
   }
   return memory.subarray(0, filled);
 }

@@ -36,7 +36,7 @@ import { policyOptions, runScan } from './scan.ts';
 import { makeScratch } from './scratch-folder.ts';
 import { checkBegun, withoutSealed } from './sealed.ts';
 import { type ClusterSummary, summarize } from './summary.ts';
-import type { InSlot } from './walk.ts';
+import type { Hand, InSlot } from './walk.ts';
 
 export type { RunInput } from './run-input.ts';
 export type { ClusterSummary } from './summary.ts';
@@ -48,6 +48,7 @@ interface Shared {
   /** Scans and rechecks in hand: while some are committed, others are read. */
   readonly scans: LimitFunction;
   readonly reads: LimitFunction;
+  readonly hand: Hand;
   readonly commits: LimitFunction;
   readonly limiters: ReturnType<typeof createLimiters>;
   /** Writes the policy's text before the first commit under it, once a run. */
@@ -72,6 +73,7 @@ export async function collect(input: RunInput): Promise<ClusterSummary[]> {
     scratch: createScratch(directory, createBudget(input.config.collect.memory)),
     scans: pLimit(2 * input.config.collect.parallel),
     reads: pLimit(input.config.collect.parallel),
+    hand: { bytes: 0 },
     commits: pLimit(COMMITS_AT_ONCE),
     limiters: createLimiters(input.sleep),
     storePolicy: ({ text, sha256 }) => {
@@ -160,6 +162,7 @@ async function collectOpened(cluster: Cluster, opened: Opened, shared: Shared): 
       signal,
       scratch: shared.scratch,
       reads: source.inTurn === true ? inTurn(shared.reads) : shared.reads,
+      hand: shared.hand,
       pieces: Math.max(1, Math.floor(config.collect.parallel / (walks * input.clusters.length))),
       commits: shared.commits,
       looked: {},

@@ -14,7 +14,7 @@ import type { Mark } from './clean-up.ts';
 import type { Clock } from './clock.ts';
 import type { Plan } from './plan.ts';
 import type { RetryDeps } from './retry.ts';
-import type { InSlot } from './walk.ts';
+import type { Hand, InSlot } from './walk.ts';
 
 /** What a run tells while it goes on; for progress display and one log line a window. */
 export type RunEvent =
@@ -52,6 +52,8 @@ export interface ClusterContext {
   readonly scratch: Scratch;
   /** Walks at the same time, over all clusters of the run: no place in it is held while windows are packed and put. */
   readonly reads: InSlot;
+  /** Shared by all walks of the run. */
+  readonly hand: Hand;
   /** Into so many pieces a walk may be split: all walks together make no more than `collect.parallel`. */
   readonly pieces: number;
   /** Windows that are packed and put at the same time. */

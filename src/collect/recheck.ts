@@ -47,7 +47,7 @@ export async function recheckDay(date: string, ledger: Ledger, context: ClusterC
     );
     const open = covered.filter((one) => !one.manifest.final);
     const query = open.length === 0 ? undefined : queryOf(open, context);
-    const walk = query && createWalk(context.source, query, context.reading, context.pieces, context.reads);
+    const walk = query && createWalk(context.source, query, context);
     return await restarting(
       () => attempt({ name, span, covered, open, query, walk }, ledger, context),
       context.reading,

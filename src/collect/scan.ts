@@ -80,7 +80,7 @@ export async function runScan(scan: Scan, context: ClusterContext): Promise<Outc
   const query: Query = { arrival: { from: windows[0]!.from, to: windows.at(-1)!.to }, lateness };
   try {
     await context.scratch.budget.room(ROOM, context.signal);
-    const walk = createWalk(context.source, query, context.reading, context.pieces, context.reads);
+    const walk = createWalk(context.source, query, context);
     return await restarting(() => attempt(scan, query, walk, context), context.reading);
   } catch (error) {
     context.signal.throwIfAborted();

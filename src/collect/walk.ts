@@ -7,8 +7,15 @@ import { callProvider, type RetryDeps } from './retry.ts';
 /** Called for one page at a time, in order within each part of the query. Nothing is held back: the next page waits until it resolves. */
 export type OnPage = (page: Page) => Promise<void>;
 
-/** With so many pages in hand there is enough to do: the next ones are asked for when these are done. */
+/** With so many pages of a walk in hand there is enough to do: the next ones are asked for when these are done. */
 const ENOUGH_IN_HAND = 2;
+/** The same for bytes of pages, over all walks of the run: what waits any longer only takes memory. */
+const ENOUGH_BYTES = 8 << 20;
+
+/** Bytes of pages that have come and are not done with, over all walks of a run. */
+export interface Hand {
+  bytes: number;
+}
 
 /** Runs work as soon as one more page walk may run. */
 export type InSlot = <T>(work: () => Promise<T>) => Promise<T>;
@@ -22,20 +29,30 @@ export interface Walk {
   run(onPage: OnPage): Promise<number>;
 }
 
-/** @param most pieces of the query that are walked side by side where the source knows how */
-export function createWalk(
-  source: Source,
-  query: Query,
-  deps: RetryDeps,
-  most = 1,
-  inSlot: InSlot = (work) => work(),
-): Walk {
+export interface WalkDeps {
+  readonly reading: RetryDeps;
+  /** Pieces of the query that are walked side by side where the source knows how; one when absent. */
+  readonly pieces?: number;
+  /** The whole walk takes one place of it. */
+  readonly reads?: InSlot;
+  /** Shared with the other walks of the run. */
+  readonly hand?: Hand;
+}
+
+export function createWalk(source: Source, query: Query, deps: WalkDeps): Walk {
+  const { reading, pieces: most = 1, reads = (work) => work(), hand = { bytes: 0 } } = deps;
   const pieces = most > 1 ? source.pieces?.(query, most) : undefined;
   // pages that are there, and wait or are worked on
   let inHand = 0;
-  const mayAskAhead = () => inHand < ENOUGH_IN_HAND;
-  const strands = (pieces ?? [query]).map((piece) => createStrand(source, piece, deps, mayAskAhead));
-  return { run: (onPage) => inSlot(() => runStrands(strands, onPage, (change) => void (inHand += change))) };
+  const ahead: Ahead = { hand, mayAsk: () => inHand < ENOUGH_IN_HAND && hand.bytes < ENOUGH_BYTES };
+  const strands = (pieces ?? [query]).map((piece) => createStrand(source, piece, reading, ahead));
+  return { run: (onPage) => reads(() => runStrands(strands, onPage, (change) => void (inHand += change))) };
+}
+
+/** How far a walk may ask ahead. */
+interface Ahead {
+  readonly hand: Hand;
+  readonly mayAsk: () => boolean;
 }
 
 /**
@@ -88,7 +105,7 @@ async function runStrands(strands: readonly Walk[], onPage: OnPage, onHand: (cha
 }
 
 /** One piece of a query, page after page. */
-function createStrand(source: Source, query: Query, deps: RetryDeps, mayAskAhead: () => boolean): Walk {
+function createStrand(source: Source, query: Query, deps: RetryDeps, ahead: Ahead): Walk {
   const queries: Query[] = [query];
 
   /** Puts the two halves of a query in its place. Throws the error itself where there is nothing left to halve. */
@@ -107,7 +124,7 @@ function createStrand(source: Source, query: Query, deps: RetryDeps, mayAskAhead
       for (let i = 0; i < queries.length;) {
         let taken = 0;
         try {
-          await walkOnce(source, queries[i]!, deps, mayAskAhead, async (page) => {
+          await walkOnce(source, queries[i]!, deps, ahead, async (page) => {
             taken++;
             await onPage(queries.length === 1 ? page : within(page, queries[i]!.arrival));
           });
@@ -143,37 +160,55 @@ async function walkOnce(
   source: Source,
   query: Query,
   deps: RetryDeps,
-  mayAskAhead: () => boolean,
+  { hand, mayAsk }: Ahead,
   onPage: OnPage,
 ): Promise<void> {
+  let held = 0;
+  let over = false;
+  const hold = (bytes: number) => {
+    if (over) return;
+    held += bytes;
+    hand.bytes += bytes;
+  };
   const seen = new Set<string>();
   function ask(token: string | undefined): Coming {
     // not for a page that has to wait itself: pages would pile up
     const onNext = (next: string) => {
-      if (coming.awaited && coming.after === undefined && mayAskAhead() && !seen.has(next))
+      if (coming.awaited && coming.after === undefined && mayAsk() && !seen.has(next))
         coming.after = { token: next, coming: ask(next) };
     };
     const page = callProvider('page', () => source.fetchPage(query, token, deps.signal, onNext), deps);
-    page.catch(() => undefined); // awaited in the loop, unless the page before it fails first
+    // awaited in the loop, unless the page before it fails first
+    page.then(
+      ({ bytes }) => hold(bytes),
+      () => undefined,
+    );
     const coming: Coming = { page, awaited: false };
     return coming;
   }
-  let coming = ask(undefined);
-  for (;;) {
-    coming.awaited = true;
-    const page = await coming.page;
-    deps.log.debug({ records: page.records.length, bytes: page.bytes }, 'page');
-    const { next } = page;
-    let following = coming.after?.token === next ? coming.after?.coming : undefined;
-    if (next !== undefined) {
-      if (seen.has(next)) throw new StaleTokenError('the service gave a page token twice: the walk would not end');
-      seen.add(next);
-      if (mayAskAhead()) following ??= ask(next);
+  try {
+    let coming = ask(undefined);
+    for (;;) {
+      coming.awaited = true;
+      const page = await coming.page;
+      deps.log.debug({ records: page.records.length, bytes: page.bytes }, 'page');
+      const { next } = page;
+      let following = coming.after?.token === next ? coming.after?.coming : undefined;
+      if (next !== undefined) {
+        if (seen.has(next)) throw new StaleTokenError('the service gave a page token twice: the walk would not end');
+        seen.add(next);
+        if (mayAsk()) following ??= ask(next);
+      }
+      await onPage(page);
+      page.release?.();
+      hold(-page.bytes);
+      if (next === undefined) return;
+      coming = following ?? ask(next);
     }
-    await onPage(page);
-    page.release?.();
-    if (next === undefined) return;
-    coming = following ?? ask(next);
+  } finally {
+    // what was asked for and never looked at
+    hold(-held);
+    over = true;
   }
 }
 

@@ -195,7 +195,7 @@ function sourceOf(
 
 async function walkAll(source: Source): Promise<number[]> {
   const { deps } = retryDeps();
-  const walk = createWalk(source, { arrival: { from: 0, to: 1000 }, lateness: 0 }, deps);
+  const walk = createWalk(source, { arrival: { from: 0, to: 1000 }, lateness: 0 }, { reading: deps });
   return restarting(async () => {
     const arrivals: number[] = [];
     const pages = await walk.run(async (page) => void arrivals.push(...page.records.map((record) => record.arrival)));
@@ -294,7 +294,7 @@ describe('walk', () => {
     });
     const arrivals: number[] = [];
     let inHand = 0;
-    const pages = await createWalk(source, whole, deps, 5).run(async (page) => {
+    const pages = await createWalk(source, whole, { reading: deps, pieces: 5 }).run(async (page) => {
       expect(++inHand).toBe(1);
       await new Promise((done) => setTimeout(done, 1));
       arrivals.push(...page.records.map((record) => record.arrival));
@@ -313,7 +313,9 @@ describe('walk', () => {
       let n = 0;
       const source = piecewise(() => new Promise((done) => setTimeout(done, (n++ * delays) % 5)));
       const order: number[] = [];
-      await createWalk(source, whole, deps, 3).run(async (page) => void order.push(page.records[0]!.arrival));
+      await createWalk(source, whole, { reading: deps, pieces: 3 }).run(
+        async (page) => void order.push(page.records[0]!.arrival),
+      );
       return order;
     };
     const order = await orderOf(1);
@@ -327,7 +329,7 @@ describe('walk', () => {
     const source = piecewise((query, token) => {
       if (query.events!.from === 500 && token === '530' && left-- > 0) throw new StaleTokenError('expired');
     });
-    const walk = createWalk(source, whole, deps, 4);
+    const walk = createWalk(source, whole, { reading: deps, pieces: 4 });
     const arrivals = await restarting(async () => {
       const taken: number[] = [];
       await walk.run(async (page) => void taken.push(...page.records.map((record) => record.arrival)));
@@ -344,7 +346,7 @@ describe('walk', () => {
     const source = piecewise((query, token) => {
       if (query.events!.from === 250 && token !== undefined) throw new AuthError('no longer allowed');
     });
-    const run = createWalk(source, whole, deps, 4).run(async () => {
+    const run = createWalk(source, whole, { reading: deps, pieces: 4 }).run(async () => {
       if (failed) after++;
       await new Promise((done) => setTimeout(done, 1));
     });
@@ -395,13 +397,45 @@ describe('walk', () => {
     expect(asked).toHaveLength(11);
   });
 
+  it('asks ahead only while all walks of the run together hold little', async () => {
+    const { deps } = retryDeps();
+    const hand = { bytes: 0 };
+    const asked: (string | undefined)[] = [];
+    const source = sourceOf('wide', (_query, token) => void asked.push(token));
+    const heavy: Source = {
+      ...source,
+      fetchPage: async (query, token, signal) => ({
+        ...(await source.fetchPage(query, token, signal)),
+        bytes: 5 << 20,
+      }),
+    };
+    const walk = () => createWalk(heavy, { arrival: { from: 0, to: 1000 }, lateness: 0 }, { reading: deps, hand });
+    const most: number[] = [];
+    const onPage = async () => {
+      await new Promise((done) => setTimeout(done, 2));
+      most.push(hand.bytes);
+    };
+    expect(await walk().run(onPage)).toBe(12);
+    // alone it has a page in hand, and the next one that was asked for meanwhile
+    expect(Math.max(...most)).toBe(10 << 20);
+    most.length = 0;
+    await Promise.all([walk().run(onPage), walk().run(onPage), walk().run(onPage)]);
+    // three pages are worked on; of the first ones one could be asked for ahead
+    expect(Math.max(...most)).toBeLessThanOrEqual(20 << 20);
+    expect(most.filter((bytes) => bytes > 15 << 20).length).toBeLessThan(6);
+    expect(hand.bytes).toBe(0);
+    await expect(walk().run(() => Promise.reject(new Error('full')))).rejects.toThrow('full');
+    await new Promise((done) => setTimeout(done, 5));
+    expect(hand.bytes).toBe(0);
+  });
+
   it('does not ask for more than one page ahead of the one that is worked on', async () => {
     const asked: (string | undefined)[] = [];
     const { deps } = retryDeps();
     const walk = createWalk(
       foretelling(asked, (next) => next),
       { arrival: { from: 0, to: 1000 }, lateness: 0 },
-      deps,
+      { reading: deps },
     );
     let taken = 0;
     await walk.run(async () => {
@@ -415,7 +449,7 @@ describe('walk', () => {
     const { deps } = retryDeps();
     let fetched = 0;
     const source = sourceOf('wide', () => void fetched++, 10);
-    const walk = createWalk(source, { arrival: { from: 0, to: 1000 }, lateness: 0 }, deps);
+    const walk = createWalk(source, { arrival: { from: 0, to: 1000 }, lateness: 0 }, { reading: deps });
     await expect(walk.run(async () => Promise.reject(new Error('disk full')))).rejects.toThrow('disk full');
     expect(fetched).toBeLessThanOrEqual(2);
   });
