@@ -1,165 +1,83 @@
 // The audit.k8s.io/v1 Event as a line of bytes: where its members stand, without changing a byte of it.
 
 import { isUtf8 } from 'node:buffer';
-import { CUT, MAX_DEPTH, nameAt, skipSpace, skipValue, TOO_DEEP, walkObject } from './json.ts';
-import { microTimeAt, utcDate } from './micro-time.ts';
-import { ASCII, BEYOND_ASCII, CLEAR, createScanner } from './scan/scanner.ts';
+import {
+  API_VERSIONS,
+  AT,
+  type AuditEvent,
+  type Field,
+  FIELDS,
+  KINDS,
+  LEVELS,
+  REQUIRED,
+  type ScanResult,
+  STAGES,
+  TYPES,
+  VERBS,
+} from './scan/event-shape.ts';
+import { MAX_DEPTH } from './json.ts';
+import { utcDate } from './micro-time.ts';
+import { scanWithReasons, verbAt } from './scan/reasons.ts';
+import {
+  BEGIN,
+  BEYOND_ASCII,
+  CLEAR,
+  createScanner,
+  END,
+  NEXT,
+  NOT_SURE,
+  OTHER_WORD,
+  RECORD,
+  SPANS_AT,
+  TIME_AT,
+  WHAT,
+  wordOf,
+} from './scan/scanner.ts';
 
+export {
+  type AuditEvent,
+  type Field,
+  FIELDS,
+  type Level,
+  LEVELS,
+  type NotAnEvent,
+  type ScanResult,
+  type Stage,
+  STAGES,
+} from './scan/event-shape.ts';
+export { scanWithReasons } from './scan/reasons.ts';
 export { parseMicroTime, utcDate } from './micro-time.ts';
-
-/** Levels in rising order. None is no level an event can have. */
-export const LEVELS = ['Metadata', 'Request', 'RequestResponse'] as const;
-export type Level = (typeof LEVELS)[number];
-
-export const STAGES = ['RequestReceived', 'ResponseStarted', 'ResponseComplete', 'Panic'] as const;
-export type Stage = (typeof STAGES)[number];
-
-/** Members of an Event in the order in which the API server writes them (k8s.io/apiserver pkg/apis/audit/v1). */
-export const FIELDS = [
-  'kind',
-  'apiVersion',
-  'level',
-  'auditID',
-  'stage',
-  'requestURI',
-  'verb',
-  'user',
-  'impersonatedUser',
-  'authenticationMetadata',
-  'sourceIPs',
-  'userAgent',
-  'objectRef',
-  'responseStatus',
-  'requestObject',
-  'responseObject',
-  'requestReceivedTimestamp',
-  'stageTimestamp',
-  'annotations',
-] as const;
-export type Field = (typeof FIELDS)[number];
-
-/** Why a line is no Event. Stable words: they are counted in manifests. */
-export type NotAnEvent =
-  | 'invalid-utf8'
-  | 'not-json'
-  | 'not-one-line'
-  | 'truncated'
-  | 'too-deep'
-  | 'not-an-object'
-  | 'repeated-member'
-  | 'wrong-kind'
-  | 'wrong-api-version'
-  | 'missing-member'
-  | 'wrong-type'
-  | 'unknown-level'
-  | 'unknown-stage'
-  | 'bad-timestamp';
-
-/** A line that is an Event. */
-export interface AuditEvent {
-  /** The whole line, without line end. */
-  readonly line: Buffer;
-  /** Two numbers a field of FIELDS, begin and end of its value in `line`: for beginOf and endOf. */
-  readonly spans: Int32Array;
-  readonly level: Level;
-  readonly stage: Stage;
-  readonly verb: string;
-  /** stageTimestamp in milliseconds since the epoch, rounded down. */
-  readonly stageTime: number;
-  /** Day of stageTimestamp, UTC, `YYYY-MM-DD`: the partition. */
-  readonly date: string;
-  /** Its bodies and annotations hold nothing that the secrets guard would look at more closely; false where that wasn't found out. */
-  readonly clear: boolean;
-}
-
-/** Either the event or why it is none. */
-export type ScanResult = AuditEvent | { readonly not: NotAnEvent };
-
-/** Where a field's begin stands in `spans`; its end is the next. */
-const AT = Object.fromEntries(FIELDS.map((name, i) => [name, i * 2])) as Readonly<Record<Field, number>>;
-
-/** What the first byte of each member's value may be; null is taken for absent, as Go's decoder does. */
-const TYPES: Readonly<Record<Field, string>> = {
-  kind: '"',
-  apiVersion: '"',
-  level: '"',
-  auditID: '"',
-  stage: '"',
-  requestURI: '"',
-  verb: '"',
-  user: '{',
-  impersonatedUser: '{',
-  authenticationMetadata: '{',
-  sourceIPs: '[',
-  userAgent: '"',
-  objectRef: '{',
-  responseStatus: '{',
-  requestObject: '',
-  responseObject: '',
-  requestReceivedTimestamp: '"',
-  stageTimestamp: '"',
-  annotations: '{',
-};
-/** `verb` may be empty, but the API server always writes these. */
-const REQUIRED: readonly Field[] = [
-  'level',
-  'auditID',
-  'stage',
-  'requestURI',
-  'verb',
-  'user',
-  'requestReceivedTimestamp',
-  'stageTimestamp',
-];
-const REQUIRED_AT = REQUIRED.map((name) => AT[name]);
 
 /** Where the value of a member begins in the line, its quotes and brackets included; -1 where it is absent or null. A body that is null begins like others. */
 export function beginOf(event: AuditEvent, field: Field): number {
-  return event.spans[AT[field]]!;
+  return event.spans[event.at + AT[field]]!;
 }
 
 /** Behind the value of a member that is there. */
 export function endOf(event: AuditEvent, field: Field): number {
-  return event.spans[AT[field] + 1]!;
+  return event.spans[event.at + AT[field] + 1]!;
 }
-
-/** Words by their length: to compare bytes is cheaper than to build a string for each line. */
-type Words<T extends string> = readonly (readonly { readonly text: T; readonly bytes: Uint8Array }[])[];
-
-function wordsOf<T extends string>(list: readonly T[]): Words<T> {
-  return Array.from({ length: Math.max(...list.map((text) => text.length)) + 1 }, (_, length) =>
-    list.filter((text) => text.length === length).map((text) => ({ text, bytes: Buffer.from(text) })),
-  );
-}
-
-/** The word that the string member at `i` of `spans` holds, or undefined. */
-function wordAt<T extends string>(words: Words<T>, line: Uint8Array, spans: Int32Array, i: number): T | undefined {
-  const from = spans[i]! + 1;
-  const candidates = words[spans[i + 1]! - 1 - from];
-  if (candidates === undefined) return undefined;
-  for (let n = 0; n < candidates.length; n++) {
-    const { text, bytes } = candidates[n]!;
-    let k = 0;
-    while (k < bytes.length && bytes[k] === line[from + k]) k++;
-    if (k === bytes.length) return text;
-  }
-  return undefined;
-}
-
-const KIND = wordsOf(['Event']);
-const API_VERSION = wordsOf(['audit.k8s.io/v1']);
-const LEVEL = wordsOf(LEVELS);
-const STAGE = wordsOf(STAGES);
-// others are allowed: a client may send any HTTP method
-const VERB = wordsOf(
-  'get list watch create update patch delete deletecollection proxy connect post put head options trace'.split(' '),
-);
 
 const scanner = createScanner(
   FIELDS,
   MAX_DEPTH - 1,
   FIELDS.map((name) => TYPES[name]),
   ['requestObject', 'responseObject', 'annotations'],
+  {
+    // scanLines knows the lists by their places
+    words: [
+      { name: 'level', list: LEVELS, others: false },
+      { name: 'stage', list: STAGES, others: false },
+      { name: 'verb', list: VERBS, others: true },
+      { name: 'kind', list: KINDS, others: false },
+      { name: 'apiVersion', list: API_VERSIONS, others: false },
+    ],
+    required: REQUIRED,
+    filled: ['auditID'],
+    times: ['stageTimestamp', 'requestReceivedTimestamp'],
+    uri: 'requestURI',
+    object: 'objectRef',
+  },
 );
 
 /**
@@ -169,58 +87,15 @@ const scanner = createScanner(
  */
 export function scanEvent(line: Buffer): ScanResult {
   if (scanner === undefined) return scanWithReasons(line);
-  const verdict = scanner.scan(line);
-  const letters = verdict & ~CLEAR;
-  if (letters === ASCII || (letters === BEYOND_ASCII && isUtf8(line)))
-    return checkEvent(line, scanner.spans, (verdict & CLEAR) !== 0);
-  return scanWithReasons(line);
+  const what = scanner.scan(line);
+  if (what === NOT_SURE || !hasLetters(what, line)) return scanWithReasons(line);
+  // first, for it may begin a new array
+  const at = keep(scanner.spans);
+  return accepted(line, what, shared, at, scanner.time[0]!);
 }
 
-const REPEATED = -10;
-const found = new Int32Array(FIELDS.length * 2);
-
-/** scanEvent without the fast path: four times slower, takes lines of any length, and knows why a line is none. */
-export function scanWithReasons(line: Buffer): ScanResult {
-  if (!isUtf8(line)) return { not: 'invalid-utf8' };
-  const start = skipSpace(line, 0, line.length);
-  if (start === line.length) return { not: 'not-json' };
-  found.fill(-1);
-  const isObject = line[start] === 0x7b;
-  const end = isObject
-    ? walkObject(line, start, line.length, (nameFrom, nameTo, from, to) => onMember(line, nameFrom, nameTo, from, to))
-    : skipValue(line, start, line.length);
-  if (end === TOO_DEEP) return { not: 'too-deep' };
-  if (end === REPEATED) return { not: 'repeated-member' };
-  if (end === CUT && isObject) return { not: 'truncated' };
-  if (end < 0 || skipSpace(line, end, line.length) !== line.length) return { not: 'not-json' };
-  if (!isObject) return { not: 'not-an-object' };
-  // legal JSON, but no longer one line in a file of lines
-  if (line.includes(0x0a)) return { not: 'not-one-line' };
-  const wrong = checkTypes(line, found);
-  return wrong === undefined ? checkEvent(line, found, false) : { not: wrong };
-}
-
-function onMember(line: Buffer, nameFrom: number, nameTo: number, from: number, to: number): number {
-  const index = FIELDS.indexOf(nameAt(line, nameFrom, nameTo) as Field);
-  if (index < 0) return 0;
-  if (found[index * 2]! >= 0) return REPEATED;
-  found[index * 2] = from;
-  found[index * 2 + 1] = to;
-  return 0;
-}
-
-/** The types of all members, which the scanner checks itself: wrong-type, or nothing, with members that are null made absent. */
-function checkTypes(line: Buffer, places: Int32Array): NotAnEvent | undefined {
-  for (let i = 0; i < FIELDS.length; i++) {
-    const from = places[i * 2]!;
-    const first = TYPES[FIELDS[i]!];
-    if (from < 0 || first === '' || line[from] === first.charCodeAt(0)) continue;
-    if (line[from] !== 0x6e) return 'wrong-type';
-    places[i * 2] = -1;
-    places[i * 2 + 1] = -2;
-  }
-  return undefined;
-}
+/** The scanner doesn't check UTF-8. */
+const hasLetters = (what: number, line: Buffer) => (what & BEYOND_ASCII) === 0 || isUtf8(line);
 
 const PLACES = FIELDS.length * 2;
 /** Events whose spans lie in the same memory: arrays of their own would be half of all garbage. */
@@ -228,36 +103,68 @@ const SHARED_BY = 128;
 let shared = new Int32Array(PLACES * SHARED_BY);
 let used = 0;
 
-function keep(places: Int32Array): Int32Array {
+/** Where in `shared` the places were copied to. */
+function keep(places: Int32Array): number {
   if (used === shared.length) {
     shared = new Int32Array(PLACES * SHARED_BY);
     used = 0;
   }
-  const spans = shared.subarray(used, used + PLACES);
-  spans.set(places);
+  shared.set(places, used);
   used += PLACES;
-  return spans;
+  return used - PLACES;
 }
 
-/** @param places of members that have the right types; copied */
-function checkEvent(line: Buffer, places: Int32Array, clear: boolean): ScanResult {
-  if (wordAt(KIND, line, places, AT.kind) === undefined) return { not: 'wrong-kind' };
-  if (wordAt(API_VERSION, line, places, AT.apiVersion) === undefined) return { not: 'wrong-api-version' };
-  for (const i of REQUIRED_AT) if (places[i]! < 0) return { not: 'missing-member' };
-  if (places[AT.auditID]! + 2 === places[AT.auditID + 1]) return { not: 'missing-member' };
-  const level = wordAt(LEVEL, line, places, AT.level);
-  if (level === undefined) return { not: 'unknown-level' };
-  const stage = wordAt(STAGE, line, places, AT.stage);
-  if (stage === undefined) return { not: 'unknown-stage' };
-  const stageTime = microTimeAt(line, places[AT.stageTimestamp]! + 1, places[AT.stageTimestamp + 1]! - 1);
-  const received = AT.requestReceivedTimestamp;
-  if (Number.isNaN(stageTime) || Number.isNaN(microTimeAt(line, places[received]! + 1, places[received + 1]! - 1)))
-    return { not: 'bad-timestamp' };
-  // an unknown one may be spelled with escapes
-  const verb =
-    wordAt(VERB, line, places, AT.verb) ??
-    (JSON.parse(line.toString('utf8', places[AT.verb], places[AT.verb + 1])) as string);
-  return { line, spans: keep(places), level, stage, verb, stageTime, date: utcDate(stageTime), clear };
+/** A line of a chunk: from `from` to `to`, `next` behind its line end. Of an event a carriage return before the line feed belongs to the line end. */
+export type OnLine = (from: number, to: number, next: number, event: AuditEvent | undefined) => void;
+
+/**
+ * Finds the lines of a chunk from its begin on, and scans them many at a time.
+ * @param onLine called for each line in order: with its event, or with none where nobody knows yet whether it is one: scanEvent finds
+ *   out. The events keep the chunk
+ */
+export function scanLines(chunk: Buffer, onLine: OnLine): void {
+  for (let from = 0; from < chunk.length;) {
+    const lines = scanner?.lines(chunk, from);
+    if (lines === undefined || lines.count === 0) {
+      // a long line, or a cut one
+      const to = chunk.indexOf(LINE_FEED, from);
+      if (to < 0) return;
+      onLine(from, to, to + 1, undefined);
+      from = to + 1;
+      continue;
+    }
+    const { count, records, times } = lines;
+    for (let i = 0, at = 0; i < count; i++, at += RECORD) {
+      const begin = from + records[at + BEGIN]!;
+      const end = from + records[at + END]!;
+      const what = records[at + WHAT]!;
+      let event: AuditEvent | undefined;
+      if (what !== NOT_SURE) {
+        const line = chunk.subarray(begin, end);
+        if (hasLetters(what, line)) event = accepted(line, what, records, at + SPANS_AT, times[(at >> 1) + TIME_AT]!);
+      }
+      onLine(begin, end, from + records[at + NEXT]!, event);
+    }
+    from = lines.end;
+  }
+}
+
+const LINE_FEED = 0x0a;
+
+/** The event of a line that the scanner accepts. */
+function accepted(line: Buffer, what: number, spans: Int32Array, at: number, stageTime: number): AuditEvent {
+  const verb = wordOf(what, 2);
+  return {
+    line,
+    spans,
+    at,
+    level: LEVELS[wordOf(what, 0)]!,
+    stage: STAGES[wordOf(what, 1)]!,
+    verb: verb === OTHER_WORD ? verbAt(line, spans[at + AT.verb]!, spans[at + AT.verb + 1]!) : VERBS[verb]!,
+    stageTime,
+    date: utcDate(stageTime),
+    clear: (what & CLEAR) !== 0,
+  };
 }
 
 /** The raw JSON text of a member, or undefined where it is absent or null. A body that is null is one: `null`. */

@@ -6,7 +6,7 @@ import type { Log } from './log.ts';
 
 export { z } from 'zod';
 export * from './errors.ts';
-export { beginOf, endOf, type Field, FIELDS, type ScanResult, scanEvent } from './event.ts';
+export { beginOf, endOf, type Field, FIELDS, type ScanResult, scanEvent, scanLines } from './event.ts';
 export { CUT, elements, MALFORMED, nameAt, skipSpace, skipString, skipValue, walkObject } from './json.ts';
 export type { Log } from './log.ts';
 export { collectBytes, giveMemory, takeMemory } from './page-memory.ts';

@@ -1,6 +1,6 @@
 // Cuts the content of a file into lines and finds the time of each; a line may be an Event, an EventList or anything else.
 
-import { type ProviderRecord, scanEvent } from '../../src/provider.ts';
+import { type ProviderRecord, type ScanResult, scanEvent, scanLines } from '../../src/provider.ts';
 import { itemEvent, KEPT, legacyTime, MAX_LINE, origins } from './decode.ts';
 import { type ItemState, itemsOf, newItemState, scanItems } from './items.ts';
 import type { Reader } from './reader.ts';
@@ -45,7 +45,8 @@ export interface Lines {
   readonly list?: ItemState | undefined;
 }
 
-type NotAnEvent = Extract<ReturnType<typeof scanEvent>, { not: unknown }>['not'];
+type NotAnEvent = Extract<ScanResult, { not: unknown }>['not'];
+type AuditEvent = Exclude<ScanResult, { not: unknown }>;
 
 const EVENT_LIST = Buffer.from('"EventList"');
 const isList = (line: Buffer) => line.subarray(0, 200).includes(EVENT_LIST);
@@ -55,8 +56,7 @@ export function toLine(content: Buffer, path: string, offset: number, end: numbe
   // a carriage return before the line end belongs to the line end
   if (content[content.length - 1] === 0x0d) content = content.subarray(0, -1);
   const scan = scanEvent(content);
-  // an Event is never a reject, so nobody asks where it came from: a text less for nearly every line
-  if (!('not' in scan)) return { offset, end, time: scan.stageTime, records: [{ arrival: Number.NaN, content, scan }] };
+  if (!('not' in scan)) return eventLine(scan, offset, end);
   if (LIST_OR_CUT.has(scan.not)) {
     const list = listRecords(content, path, offset, limit);
     if (list !== undefined) return { offset, end, ...list };
@@ -100,12 +100,19 @@ function isPrintedList(chunk: Buffer): boolean {
 /** The lines that end in a chunk. A function of its own: V8 is slow to optimize loops in an async one. */
 function wholeLines(chunk: Buffer, path: string, offset: number, limit: number): Line[] {
   const lines: Line[] = [];
-  let from = 0;
-  for (let to = chunk.indexOf(0x0a); to >= 0; to = chunk.indexOf(0x0a, from)) {
-    lines.push(toLine(chunk.subarray(from, to), path, offset + from, offset + to + 1, limit));
-    from = to + 1;
-  }
+  scanLines(chunk, (from, to, next, event) => {
+    lines.push(
+      event === undefined
+        ? toLine(chunk.subarray(from, to), path, offset + from, offset + next, limit)
+        : eventLine(event, offset + from, offset + next),
+    );
+  });
   return lines;
+}
+
+/** An Event is never a reject, so nobody asks where it came from: a text less for nearly every line. */
+function eventLine(scan: AuditEvent, offset: number, end: number): Line {
+  return { offset, end, time: scan.stageTime, records: [{ arrival: Number.NaN, content: scan.line, scan }] };
 }
 
 /**

@@ -5,8 +5,6 @@
 // accepted here must be right, and rejects need no second set of reasons.
 
 // Layout of the memory; scanner.ts has the same figures.
-/** Out: begin and end of each field's value, from the line's begin, i32; both -1 where absent, NULL where that stands there and the field wants something else. */
-const SPANS: usize = 0;
 /** In: each field's name with both quotes and colon, `"kind":`, in 32 bytes. */
 const NAMES: usize = 256;
 /** In: a bit for each byte of the name that counts, u32. */
@@ -16,21 +14,17 @@ const SIZES: usize = 1152;
 /** In: what each field's value may begin with, one byte; 0 for anything. */
 const FIRSTS: usize = 1248;
 /** In: which fields hold what clients send, a bit each, u32. */
-const OPEN: usize = 1272;
+export const OPEN: usize = 1272;
 /** 1 for what may stand behind a backslash, 2 for u, 3 for hex digits, as bits 1, 2, 4; 256 bytes. */
 const ESCAPES: usize = 1280;
 /** Open brackets of the value being scanned: the closing byte of each. */
 const STACK: usize = 2048;
-/** The line, and a NUL behind it: NUL is allowed nowhere, so no loop needs to look for the end. */
-const INPUT: usize = 16384;
+/** The lines, and a NUL behind them: NUL is allowed nowhere, and a line feed only between lines, so no loop needs to look for the end. */
+export const INPUT: usize = 204800;
 
 /** Begin -1 as where absent, but not what a field is before it was seen: end -2. */
 const NULL: i64 = -4294967297;
 
-const NOT_SURE: i32 = 0;
-const ASCII: i32 = 1;
-const BEYOND_ASCII: i32 = 2;
-const CLEAR: i32 = 4;
 
 const QUOTE: u32 = 0x22;
 const BACKSLASH: u32 = 0x5c;
@@ -208,78 +202,60 @@ function fieldAt(p: usize, next: i32, fields: i32): i32 {
   return -1;
 }
 
-function isAscii(p: usize, end: usize): bool {
-  let bits = i64x2.splat(0);
-  while (p + 16 <= end) {
-    bits = v128.or(bits, v128.load(p));
-    p += 16;
-  }
-  let rest: u32 = 0;
-  while (p < end) rest |= load<u8>(p++);
-  return i8x16.bitmask(bits) == 0 && rest < 0x80;
-}
+/** Of the object scanned last: which fields have a value, a bit each, and where the first one begins that clients send; 0 if there is none. */
+export let seen: u32 = 0;
+export let opened: usize = 0;
 
-/** Is there neither `S.c` nor `T.k` nor `\u` in [p, end)? */
-function isClear(p: usize, end: usize): bool {
-  for (; p < end; p += 16) {
-    const v = v128.load(p);
-    const second = v128.load(p, 1);
-    const third = v128.load(p, 2);
-    const secret = v128.and(i8x16.eq(v, i8x16.splat(0x53)), i8x16.eq(third, i8x16.splat(0x63)));
-    const token = v128.and(i8x16.eq(v, i8x16.splat(0x54)), i8x16.eq(third, i8x16.splat(0x6b)));
-    const escape = v128.and(i8x16.eq(v, i8x16.splat(0x5c)), i8x16.eq(second, i8x16.splat(0x75)));
-    const hits = i8x16.bitmask(v128.or(v128.or(secret, token), escape));
-    // behind the end stands what is left of longer lines
-    if (hits != 0 && p + ctz<u32>(hits) < end) return false;
-  }
-  return true;
-}
-
-/** Scans the line of `size` bytes at INPUT. */
-export function scan(size: i32, fields: i32, limit: i32): i32 {
-  const end = INPUT + <usize>size;
-  store<u8>(end, 0);
-  for (let i = 0; i < fields; i++) store<i64>(SPANS + (<usize>i << 3), -1);
-  let p = skipSpace(INPUT);
-  if (load<u8>(p) != OPEN_BRACE) return NOT_SURE;
+/**
+ * Scans the object that begins at `begin` and gives the position behind it, or 0. To `spans` goes begin and end of each field's value, from
+ * `begin`, i32; both -1 where absent, NULL where that stands there and the field wants something else.
+ */
+// @ts-ignore: decorator
+@inline
+export function scanObject(begin: usize, spans: usize, fields: i32, limit: i32): usize {
+  for (let i = 0; i < fields; i++) store<i64>(spans + (<usize>i << 3), -1);
+  let p = skipSpace(begin);
+  if (load<u8>(p) != OPEN_BRACE) return 0;
   p = skipSpace(p + 1);
   let next = 0;
+  let found: u32 = 0;
   const open = load<u32>(OPEN);
-  let opened: usize = 0;
+  let first: usize = 0;
   while (true) {
     const index = fieldAt(p, next, fields);
     if (index >= 0) {
       p = skipSpace(p + load<u32>(SIZES + (<usize>index << 2)));
-      const span = SPANS + (<usize>index << 3);
-      if (load<i64>(span) != -1) return NOT_SURE;
+      const span = spans + (<usize>index << 3);
+      if (load<i64>(span) != -1) return 0;
       const from = p;
       p = skipValue(p, limit);
-      if (p == 0) return NOT_SURE;
-      const first = load<u8>(FIRSTS + <usize>index);
-      if (first == 0 || first == load<u8>(from)) {
-        store<i32>(span, <i32>(from - INPUT));
-        store<i32>(span, <i32>(p - INPUT), 4);
+      if (p == 0) return 0;
+      const wanted = load<u8>(FIRSTS + <usize>index);
+      if (wanted == 0 || wanted == load<u8>(from)) {
+        store<i32>(span, <i32>(from - begin));
+        store<i32>(span, <i32>(p - begin), 4);
+        found |= 1 << index;
       } else if (load<u8>(from) == 0x6e) store<i64>(span, NULL);
-      else return NOT_SURE;
-      if (opened == 0 && (open >> index) & 1) opened = from;
+      else return 0;
+      if (first == 0 && (open >> index) & 1) first = from;
       next = index + 1;
     } else {
-      if (load<u8>(p) != QUOTE) return NOT_SURE;
+      if (load<u8>(p) != QUOTE) return 0;
       const name = p;
       p = skipString(p + 1);
       // an unknown member; but a known name spelled with escapes, or with a space before its colon, looks like one too
-      if (p == 0 || load<u8>(p) != COLON) return NOT_SURE;
-      for (let q = name; q < p; q++) if (load<u8>(q) == BACKSLASH) return NOT_SURE;
+      if (p == 0 || load<u8>(p) != COLON) return 0;
+      for (let q = name; q < p; q++) if (load<u8>(q) == BACKSLASH) return 0;
       p = skipValue(skipSpace(p + 1), limit);
-      if (p == 0) return NOT_SURE;
+      if (p == 0) return 0;
     }
     p = skipSpace(p);
     const after: u32 = load<u8>(p++);
     if (after == CLOSE_BRACE) break;
-    if (after != COMMA) return NOT_SURE;
+    if (after != COMMA) return 0;
     p = skipSpace(p);
   }
-  if (skipSpace(p) != end) return NOT_SURE;
-  const clear = open != 0 && (opened == 0 || isClear(opened, end)) ? CLEAR : 0;
-  return clear | (isAscii(INPUT, end) ? ASCII : BEYOND_ASCII);
+  seen = found;
+  opened = first;
+  return p;
 }
