@@ -75,7 +75,7 @@ function gzipCompressor(): Compressor {
       const before = dictionary;
       const prefix = takeHeader();
       // a copy: the block itself is given back while the next one still needs its end
-      dictionary = Buffer.from(content.subarray(Math.max(0, content.length - WINDOW_BYTES)));
+      dictionary = endOf(content);
       const bytes = await deflateBlock(content, before);
       return prefix.length === 0 ? bytes : Buffer.concat([prefix, bytes]);
     },
@@ -87,6 +87,12 @@ function gzipCompressor(): Compressor {
     },
     close() {},
   };
+}
+
+function endOf(content: Buffer): Buffer {
+  const end = content.subarray(Math.max(0, content.length - WINDOW_BYTES));
+  // fill is a plain memcpy: V8 copies from shared memory byte by byte
+  return Buffer.allocUnsafeSlow(end.length).fill(end);
 }
 
 /** One frame, flushed after each block: many readers, Node's own among them, stop at the end of the first frame. */

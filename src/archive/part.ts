@@ -74,7 +74,7 @@ export function createPartWriter(compression: Compression, scratch: Scratch): Pa
 
   function resize(size: number): void {
     const larger = takeBlock(size);
-    block.copy(larger, 0, 0, filled);
+    if (filled > 0) larger.fill(block.subarray(0, filled), 0, filled);
     scratch.budget.force(size - block.length);
     giveBlock(block);
     block = larger;
@@ -120,7 +120,7 @@ export function createPartWriter(compression: Compression, scratch: Scratch): Pa
     add(line, leaf) {
       const needed = filled + line.length + 1;
       if (needed > block.length) resize(Math.max(needed, Math.min(block.length * 4, FULL_BLOCK)));
-      // fill, for it is a plain memcpy: V8 copies into shared memory byte by byte. It refuses to fill with nothing
+      // fill, here and above, for it is a plain memcpy: V8 copies into shared memory byte by byte. It refuses to fill with nothing
       if (line.length > 0) block.fill(line, filled, needed - 1);
       block[needed - 1] = LINE_END;
       filled = needed;

@@ -74,6 +74,8 @@ export function createBuilder(cluster: string, name: string, deps: BuildDeps): B
   const ids = createFingerprintList(scratch);
   const files = createPartFiles(cluster, name, deps);
   const open = new Map<string, Open>();
+  // the one written to last: nearly all events of a window are of one day
+  let current: { readonly date: string; readonly part: Open } | undefined;
   const parts: EventPart[] = [];
   const rejects = createSideFiles('rejects', files);
   const raw = createSideFiles('raw', files);
@@ -82,17 +84,24 @@ export function createBuilder(cluster: string, name: string, deps: BuildDeps): B
   function seal(date: string): void {
     const { writer, first, last } = open.get(date)!;
     open.delete(date);
+    current = undefined;
     const stages = { firstStage: stageText(first), lastStage: stageText(last) };
     files.put('events', date, writer, (part) => void parts.push({ ...part, ...stages }));
   }
 
-  function write(event: AuditEvent, leaf: Digest): void {
+  function partOf(event: AuditEvent): Open {
     let part = open.get(event.date);
     if (part === undefined) {
       part = { writer: files.open(), first: event, last: event };
       open.set(event.date, part);
       dates.add(event.date);
     }
+    current = { date: event.date, part };
+    return part;
+  }
+
+  function write(event: AuditEvent, leaf: Digest): void {
+    const part = current?.date === event.date ? current.part : partOf(event);
     widen(part, event);
     part.writer.add(event.line, leaf);
     tally.line(event);
