@@ -44,6 +44,8 @@ export function createDigestSet(scratch: Scratch): DigestSet {
   // the all-zero digest would look like an empty slot
   let zero = false;
   const key = Buffer.alloc(WIDTH);
+  // the same memory: how a digest lies in the table, whatever the order of its bytes
+  const words = new Uint32Array(key.buffer, key.byteOffset, WIDTH / 4);
   const runs: Run[] = [];
 
   /** Slot of the digest, or of the empty one where it would go. */
@@ -90,13 +92,13 @@ export function createDigestSet(scratch: Scratch): DigestSet {
 
   /** The table is to be emptied by the caller. */
   function moveToRun(): void {
-    const keys = Buffer.allocUnsafe(used * WIDTH);
+    const keys = new Uint32Array(used * 4);
     let at = 0;
     for (let i = 0; i < table.length; i += 4) {
       if ((table[i]! | table[i + 1]! | table[i + 2]! | table[i + 3]!) === 0) continue;
-      for (let k = 0; k < 4; k++) at = keys.writeUInt32BE(table[i + k]!, at);
+      for (let k = 0; k < 4; k++) keys[at++] = table[i + k]!;
     }
-    const run = createRun(sortKeys(keys, WIDTH), scratch.path());
+    const run = createRun(sortKeys(Buffer.from(keys.buffer), WIDTH), scratch.path());
     scratch.budget.force(run.memory);
     runs.push(run);
     used = 0;
@@ -113,10 +115,10 @@ export function createDigestSet(scratch: Scratch): DigestSet {
   return {
     add(digest) {
       key.write(digest, 0, WIDTH, 'latin1');
-      const a = key.readUInt32BE(0);
-      const b = key.readUInt32BE(4);
-      const c = key.readUInt32BE(8);
-      const d = key.readUInt32BE(12);
+      const a = words[0]!;
+      const b = words[1]!;
+      const c = words[2]!;
+      const d = words[3]!;
       if ((a | b | c | d) === 0) {
         const fresh = !zero;
         zero = true;

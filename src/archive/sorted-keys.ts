@@ -22,19 +22,21 @@ export function sortKeys(keys: Buffer, width: number): Buffer {
     return Buffer.concat(order.map((i) => keys.subarray(i, i + width)));
   }
   const starts = new Uint32Array(65_537);
-  for (let i = 0; i < n; i++) starts[keys.readUInt16BE(i * width) + 1]!++;
+  const bucketOf = (i: number) => (keys[i * width]! << 8) | keys[i * width + 1]!;
+  for (let i = 0; i < n; i++) starts[bucketOf(i) + 1]!++;
   for (let b = 0; b < 65_536; b++) starts[b + 1]! += starts[b]!;
   const ends = starts.slice();
   const sorted = Buffer.allocUnsafe(keys.length);
   for (let i = 0; i < n; i++) {
-    const bucket = keys.readUInt16BE(i * width);
+    const bucket = bucketOf(i);
     let at = ends[bucket]!++;
     const first = starts[bucket]!;
     while (at > first && compare(keys, i * width, sorted, (at - 1) * width, width) < 0) {
       sorted.copyWithin(at * width, (at - 1) * width, at * width);
       at--;
     }
-    keys.copy(sorted, at * width, i * width, (i + 1) * width);
+    // a call for so few bytes would take longer
+    for (let k = 0; k < width; k++) sorted[at * width + k] = keys[i * width + k]!;
   }
   return sorted;
 }

@@ -59,6 +59,9 @@ function pathSaysSecret(event: AuditEvent): boolean {
   return path.includes('//') && namesSecret(readPath(path.replace(/\/+/g, '/')));
 }
 
+/** As the API server writes it; where `resource` stands but once, that is the one. */
+const SECRET_OBJECT = /^\{"resource":"(?:secrets|tokenreviews|tokenrequests)"/;
+
 function objectSaysSecret(event: AuditEvent): boolean {
   const { line } = event;
   const from = beginOf(event, 'objectRef');
@@ -66,7 +69,9 @@ function objectSaysSecret(event: AuditEvent): boolean {
   for (let i = from; i < to; i++) {
     const c = line[i]!;
     if (c === BACKSLASH || (c === QUOTE && beginsWord(line, i + 1))) {
-      const ref = JSON.parse(line.toString('utf8', from, to)) as { resource?: unknown; subresource?: unknown };
+      const text = line.toString('utf8', from, to);
+      if (SECRET_OBJECT.test(text) && !text.includes('"resource"', 2) && !text.includes('\\')) return true;
+      const ref = JSON.parse(text) as { resource?: unknown; subresource?: unknown };
       return isSecretResource(String(ref.resource), String(ref.subresource));
     }
   }
