@@ -290,38 +290,71 @@ function flush(end: usize): void {
     const value = load<u32>(LITERAL_CODES + ((257 + code) << 2)) | extra;
     store<u32>(MATCH_CODES + (length << 2), value | ((size + load<u8>(LENGTH_EXTRA + code)) << 24));
   }
+  // code and number of bits in one word: one load less for each token
+  for (let symbol: u32 = 0; symbol <= 256; symbol++) {
+    const place = LITERAL_CODES + (symbol << 2);
+    store<u32>(place, load<u32>(place) | (<u32>load<u8>(LITERAL_SIZES + symbol) << 24));
+  }
+  // in locals: globals lie in memory
+  let waiting = bits;
+  let count = held;
+  let to = out;
   for (let at = TOKENS; at < end; at += 4) {
     const token = load<u32>(at);
     if (token < 256) {
-      put(load<u32>(LITERAL_CODES + (token << 2)), load<u8>(LITERAL_SIZES + token));
-      continue;
+      const literal = load<u32>(LITERAL_CODES + (token << 2));
+      waiting |= <u64>(literal & 0xffffff) << count;
+      count += <u64>(literal >> 24);
+    } else {
+      const match = load<u32>(MATCH_CODES + (((token >> 16) & 511) << 2));
+      const matchBits: u64 = match >> 24;
+      const less = token & 0xffff;
+      const code = distanceCode(less);
+      const size: u64 = load<u8>(DISTANCE_SIZES + code);
+      const extraBits: u64 = less < 4 ? 0 : (code >> 1) - 1;
+      const extra: u64 = <u64>less & (((<u64>1) << extraBits) - 1);
+      const distance = <u64>load<u32>(DISTANCE_CODES + (code << 2)) | (extra << size);
+      // at most 7 + 20 + 28 bits
+      waiting |= (<u64>(match & 0xffffff) | (distance << matchBits)) << count;
+      count += matchBits + size + extraBits;
     }
-    const match = load<u32>(MATCH_CODES + (((token >> 16) & 511) << 2));
-    const matchBits: u64 = match >> 24;
-    const less = token & 0xffff;
-    const code = distanceCode(less);
-    const size: u64 = load<u8>(DISTANCE_SIZES + code);
-    const extraBits: u64 = less < 4 ? 0 : (code >> 1) - 1;
-    const extra: u64 = <u64>less & (((<u64>1) << extraBits) - 1);
-    const distance = <u64>load<u32>(DISTANCE_CODES + (code << 2)) | (extra << size);
-    // at most 7 + 20 + 28 bits
-    put(<u64>(match & 0xffffff) | (distance << matchBits), matchBits + size + extraBits);
+    store<u64>(to, waiting);
+    to += <usize>(count >> 3);
+    waiting >>= count & ~7;
+    count &= 7;
   }
-  put(load<u32>(LITERAL_CODES + (256 << 2)), load<u8>(LITERAL_SIZES + 256));
+  bits = waiting;
+  held = count;
+  out = to;
+  put(load<u32>(LITERAL_CODES + (256 << 2)) & 0xffffff, load<u8>(LITERAL_SIZES + 256));
   memory.fill(LITERAL_COUNTS, 0, 286 << 2);
   memory.fill(DISTANCE_COUNTS, 0, 30 << 2);
+}
+
+/** Hash of the upper five bytes of `v`, as an offset in HEAD; the others must be zero. */
+// @ts-ignore: decorator
+@inline
+function hashOfBytes(v: u64): usize {
+  return <usize>((v * 0x9e3779b185ebca87) >> <u64>(64 - HASH_BITS)) << 2;
 }
 
 // @ts-ignore: decorator
 @inline
 function hashOf(p: usize): usize {
-  return <usize>(((load<u64>(p) << 24) * 0x9e3779b185ebca87) >> <u64>(64 - HASH_BITS)) << 2;
+  return hashOfBytes(load<u64>(p) << 24);
 }
 
 // @ts-ignore: decorator
 @inline
 function remember(p: usize, hash: usize): void {
-  const back = p - load<u32>(HEAD + hash);
+  follow(p, hash, load<u32>(HEAD + hash));
+}
+
+/** As remember, where the latest position with this hash is known. */
+// @ts-ignore: decorator
+@inline
+function follow(p: usize, hash: usize, latest: usize): void {
+  const back = p - latest;
   store<u16>(BEFORE + ((p & (WINDOW - 1)) << 1), back <= WINDOW ? <u16>back : 0);
   store<u32>(HEAD + hash, <u32>p);
 }
@@ -339,16 +372,21 @@ function agreeing(a: usize, b: usize, most: usize): usize {
   return most;
 }
 
-/** The longest match for `p` that is longer than `best`: length above bit 16, distance - 1 below; 0 if there is none. */
-function search(p: usize, hash: usize, first: usize, end: usize, best: usize, depth: i32): u32 {
+/**
+ * The longest match for `p` that is longer than `best`: length above bit 16, distance - 1 below; 0 if there is none.
+ * @param c the latest position with the same hash
+ */
+// @ts-ignore: decorator
+@inline
+function search(p: usize, c: usize, first: usize, end: usize, best: usize, depth: i32): u32 {
+  const oldest = max(first, p - WINDOW);
+  if (c < oldest) return 0;
   const most = min(end - p, LONGEST);
   if (best >= most) return 0;
-  const oldest = max(first, p - WINDOW);
   const start = load<u32>(p);
   let found: u32 = 0;
   let tail = load<u32>(p + best - 3);
-  let c: usize = load<u32>(HEAD + hash);
-  while (c >= oldest) {
+  do {
     // a longer one agrees in its last bytes too, and most don't
     if (load<u32>(c + best - 3) == tail && load<u32>(c) == start) {
       const length = agreeing(c, p, most);
@@ -363,7 +401,7 @@ function search(p: usize, hash: usize, first: usize, end: usize, best: usize, de
     const back: usize = load<u16>(BEFORE + ((c & (WINDOW - 1)) << 1));
     if (back == 0) break;
     c -= back;
-  }
+  } while (c >= oldest);
   return found;
 }
 
@@ -398,8 +436,9 @@ export function compress(size: usize, dictionary: usize): usize {
   const last = size > 8 ? end - 8 : CONTENT;
   while (p < last) {
     let hash = hashOf(p);
-    let match = search(p, hash, first, end, SHORTEST - 1, DEPTH);
-    remember(p, hash);
+    let latest: usize = load<u32>(HEAD + hash);
+    let match = search(p, latest, first, end, SHORTEST - 1, DEPTH);
+    follow(p, hash, latest);
     if (match == 0) {
       let skipped = min((p - anchor) / PATIENCE, MOST_SKIPPED);
       for (p++; skipped > 0 && p < last; skipped--, p++) remember(p, hashOf(p));
@@ -408,10 +447,11 @@ export function compress(size: usize, dictionary: usize): usize {
     // a longer one may begin at the next byte
     while (<usize>(match >> 16) < LAZY && p + 1 < last) {
       hash = hashOf(p + 1);
-      const better = search(p + 1, hash, first, end, match >> 16, LAZY_DEPTH);
+      latest = load<u32>(HEAD + hash);
+      const better = search(p + 1, latest, first, end, match >> 16, LAZY_DEPTH);
       if (better == 0) break;
       p++;
-      remember(p, hash);
+      follow(p, hash, latest);
       match = better;
     }
     let length: usize = match >> 16;
@@ -441,8 +481,15 @@ export function compress(size: usize, dictionary: usize): usize {
     countOne(LITERAL_COUNTS + ((257 + <u32>load<u8>(LENGTH_CODE + length)) << 2));
     countOne(DISTANCE_COUNTS + (distanceCode(<u32>less) << 2));
     const stop = min(behind, last);
-    const step: usize = length >= LONG ? 2 : 1;
-    for (; next < stop; next += step) remember(next, hashOf(next));
+    if (length < LONG) {
+      // two positions from one load
+      for (; next + 1 < stop; next += 2) {
+        const bytes = load<u64>(next);
+        remember(next, hashOfBytes(bytes << 24));
+        remember(next + 1, hashOfBytes((bytes << 16) & 0xffffffffff000000));
+      }
+      if (next < stop) remember(next, hashOf(next));
+    } else for (; next < stop; next += 2) remember(next, hashOf(next));
     p = behind;
     anchor = behind;
   }
