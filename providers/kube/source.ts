@@ -158,7 +158,7 @@ export function createSource(
       if (!released) free.push(memory);
       released = true;
     };
-    const records: ProviderRecord[] = [];
+    let records: ProviderRecord[] = [];
     let bytes = 0;
     let place: Place | undefined = from;
     let max: number | undefined;
@@ -166,7 +166,7 @@ export function createSource(
     while (place !== undefined && records.length === 0 && bytes < ENOUGH) {
       signal.throwIfAborted();
       const page = await readPage(file, reader, place, query.arrival, reading, signal);
-      for (const record of page.records) records.push(record);
+      records = page.records;
       bytes += page.bytes;
       max = page.max;
       place = page.next;
