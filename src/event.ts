@@ -89,9 +89,7 @@ export function scanEvent(line: Buffer): ScanResult {
   if (scanner === undefined) return scanWithReasons(line);
   const what = scanner.scan(line);
   if (what === NOT_SURE || !hasLetters(what, line)) return scanWithReasons(line);
-  // first, for it may begin a new array
-  const at = keep(scanner.spans);
-  return accepted(line, what, shared, at, scanner.time[0]!);
+  return accepted(line, what, keep(scanner.spans), 0, scanner.time[0]!);
 }
 
 /** The scanner doesn't check UTF-8. */
@@ -103,15 +101,16 @@ const SHARED_BY = 128;
 let shared = new Int32Array(PLACES * SHARED_BY);
 let used = 0;
 
-/** Where in `shared` the places were copied to. */
-function keep(places: Int32Array): number {
+/** A copy. */
+function keep(places: Int32Array): Int32Array {
   if (used === shared.length) {
     shared = new Int32Array(PLACES * SHARED_BY);
     used = 0;
   }
-  shared.set(places, used);
+  const spans = shared.subarray(used, used + PLACES);
+  spans.set(places);
   used += PLACES;
-  return used - PLACES;
+  return spans;
 }
 
 /** A line of a chunk: from `from` to `to`, `next` behind its line end. Of an event a carriage return before the line feed belongs to the line end. */

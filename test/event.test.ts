@@ -55,20 +55,9 @@ function expectSame(event: AuditEvent): void {
 function expectAgreement(line: Buffer): ScanResult {
   const fast = scanEvent(line);
   const slow = scanWithReasons(line);
-  expect(comparable(fast)).toEqual(comparable('not' in slow || 'not' in fast ? slow : { ...slow, clear: fast.clear }));
+  expect(fast).toEqual('not' in slow || 'not' in fast ? slow : { ...slow, clear: fast.clear });
   if (!('not' in fast) && fast.clear) expect(openText(fast)).not.toMatch(/Secret|TokenRe|\\u00[4-7]/);
   return fast;
-}
-
-/** Spans may lie anywhere in memory that events share. */
-function comparable(result: ScanResult): unknown {
-  if ('not' in result) return result;
-  const { spans, at, ...rest } = result;
-  // where a member is absent, its end says nothing
-  const places = FIELDS.map((_, i) =>
-    spans[at + i * 2]! < 0 ? 'absent' : [...spans.subarray(at + i * 2, at + i * 2 + 2)],
-  );
-  return { ...rest, places };
 }
 
 function openText(event: AuditEvent): string {
