@@ -98,7 +98,7 @@ const AT_ONCE = 128 << 10;
 /** The scanner reads up to 32 bytes beyond the line. */
 const SLACK = 64;
 
-/** What scanner.as exports. */
+/** What lines.as exports. */
 interface Exports {
   readonly memory: { readonly buffer: ArrayBuffer };
   readonly scanLines: (size: number, names: number, depth: number) => number;
