@@ -70,7 +70,8 @@ describe('scanLines', () => {
   it.skipIf(!HAVE_LOGS)('takes every recorded line as scanEvent does (logs that lie beside the repository)', () => {
     for (const path of logFiles()) {
       const { found, events } = byChunk(joined(readLog(path)));
-      expect(events.length).toBe(found.length);
+      // what is longer than it takes at once goes another way
+      expect(events).toHaveLength(found.filter(({ from, next }) => next - from <= 128 << 10).length);
       expect(found).toEqual(byLine(joined(readLog(path))));
     }
   });
