@@ -1,8 +1,9 @@
 import fc from 'fast-check';
 import { readdirSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { fieldValue } from '../../src/event.ts';
+import { fieldValue, scanEvent } from '../../src/event.ts';
 import { guard } from '../../src/policy/guard.ts';
+import { members } from '../event-lines.ts';
 import { eventOf, fixture, hasShared, makeEvent, readLines, SHARED } from './lines.ts';
 import { secretValues, spellings } from './secret-values.ts';
 
@@ -256,4 +257,70 @@ describe.each([
     expect(searched.filter((value) => text.includes(value))).toEqual([]);
     expect(lowered).toBeGreaterThan(3);
   });
+});
+
+// The scanner may spare the guard its look at an event: only where there is nothing to see.
+it('finds the same whether or not the scanner called the event clear', () => {
+  const pieces =
+    'secrets secret sec tokenreviews tokenrequests token serviceaccounts Secret SecretList TokenReview TokenRe Se / // ? % %73 %zz . : x'
+      .split(' ')
+      .concat([
+        '\\u0053',
+        '\\u0073ec',
+        '\\u007',
+        '\\u00e9',
+        '\\\\u0053ecret',
+        '\\n',
+        '\\"',
+        '/api/v1/',
+        'namespaces/a/',
+        'kind',
+        ' ',
+        'é',
+      ]);
+  const text = fc.array(fc.constantFrom(...pieces), { maxLength: 6 }).map((some) => `"${some.join('')}"`);
+  const string = text.filter((json) => {
+    try {
+      return typeof JSON.parse(json) === 'string';
+    } catch {
+      return false;
+    }
+  });
+  const object = fc
+    .array(fc.tuple(fc.oneof(string, fc.constantFrom('"kind"', '"resource"', '"subresource"', '"data"')), string), {
+      maxLength: 4,
+    })
+    .map((some) => `{${some.map((pair) => pair.join(':')).join(',')}}`);
+  const maybe = <T>(arbitrary: fc.Arbitrary<T>) => fc.option(arbitrary, { nil: undefined });
+  let clear = 0;
+  let lowered = 0;
+  fc.assert(
+    fc.property(
+      fc.record({
+        level: fc.constantFrom('"Metadata"', '"RequestResponse"'),
+        requestURI: string,
+        objectRef: maybe(object),
+        requestObject: maybe(fc.oneof(object, string)),
+        annotations: maybe(object),
+      }),
+      (given) => {
+        const all = { ...members(), responseObject: undefined, ...given };
+        const line = Buffer.from(
+          `{${Object.entries(all)
+            .filter(([, value]) => value !== undefined)
+            .map(([name, value]) => `"${name}":${value}`)
+            .join(',')}}`,
+        );
+        const event = scanEvent(line);
+        if ('not' in event) throw new Error(`${event.not}: ${line.toString()}`);
+        if (event.clear) clear++;
+        const looked = guard({ ...event, clear: false });
+        expect(guard(event)).toEqual(looked);
+        if (looked.lowered) lowered++;
+      },
+    ),
+    { numRuns: 3000 },
+  );
+  // both kinds came
+  expect(Math.min(clear, lowered)).toBeGreaterThan(100);
 });
