@@ -11,33 +11,35 @@ import { AuthError } from '../errors.ts';
 import type { Log } from '../log.ts';
 import type { Clock } from './clock.ts';
 
-/** A mark this old, milliseconds, is that of a run that was killed: its clock would let none commit that slept for so long. */
+/** A mark this old, milliseconds, is that of a run that was killed: others are renewed. */
 const DEAD_AFTER = DAY;
+const RENEWED_AFTER = DEAD_AFTER / 2;
 /** What has waited for so long for its manifest, milliseconds, belongs to no window that is planned. */
 const GIVEN_UP_AFTER = 30 * DAY;
 
 /** Says in the archive that this run puts what no later recheck would find if it was killed. */
 export interface Mark {
-  /** Absent where nothing was marked. */
-  readonly key: string | undefined;
-  /** Resolves when the mark is durable. To be awaited before such a thing is put; only the first call puts it. */
+  /** What was marked: nothing, or one key, or more where the run lasted long. */
+  readonly keys: ReadonlySet<string>;
+  /** Resolves when a mark is durable. To be awaited before each such thing is put; the first call puts it, later ones renew it. */
   put(): Promise<void>;
 }
 
 export function createMark(cluster: string, store: Store, clock: Clock, version: string): Mark {
-  let key: string | undefined;
-  let putting: Promise<string> | undefined;
+  const keys = new Set<string>();
+  let last: { readonly at: number; readonly put: Promise<unknown> } | undefined;
   return {
-    get key() {
-      return key;
-    },
+    keys,
     async put() {
-      if (putting === undefined) {
-        key = markKey(cluster, clock.host(), randomBytes(8).toString('hex'));
+      const at = clock.host();
+      if (last === undefined || at - last.at > RENEWED_AFTER) {
+        const key = markKey(cluster, at, randomBytes(8).toString('hex'));
+        keys.add(key);
         const body = Buffer.from(`${JSON.stringify({ format: 1, by: version })}\n`);
-        putting = store.put(key, body, { ifAbsent: true, sha256: sha256Hex(body), contentType: 'application/json' });
+        const options = { ifAbsent: true, sha256: sha256Hex(body), contentType: 'application/json' };
+        last = { at, put: store.put(key, body, options) };
       }
-      await putting;
+      await last.put;
     },
   };
 }
@@ -75,7 +77,7 @@ export async function cleanUp(cluster: string, deps: CleanUpDeps): Promise<void>
   const older = [...deps.touched].filter((date) => date < recent);
   const scopes = [...scopesSince(cluster, recent), ...scopesOfDates(cluster, older)];
   const { marks } = await sweep(scopes, { ...sweeping, opens: 'no others' });
-  const others = [...new Set(marks)].filter((key) => key !== mark.key);
+  const others = [...new Set(marks)].filter((key) => !mark.keys.has(key));
   if (others.length > 0) {
     log.info({ cluster, marks: others }, 'a run was broken off or is at work: looking for what it left behind');
     const { waiting } = await sweep(scopesOfCluster(cluster), { ...sweeping, opens: 'rechecks' });
@@ -83,7 +85,7 @@ export async function cleanUp(cluster: string, deps: CleanUpDeps): Promise<void>
     const before = clock.host() - (waiting === 0 ? DEAD_AFTER : GIVEN_UP_AFTER);
     for (const key of others) if (parseMarkKey(key)! < before) await removeMark(key, store);
   }
-  if (mark.key !== undefined && deps.complete) await removeMark(mark.key, store);
+  if (deps.complete) for (const key of mark.keys) await removeMark(key, store);
 }
 
 async function removeMark(key: string, store: Store): Promise<void> {

@@ -118,6 +118,30 @@ it('keeps marks while something waits for its manifest, but not for ever', async
   }
 });
 
+it('renews the mark of a run that goes on for long, and removes all that it put', async () => {
+  const store = memoryStore();
+  const log = lateLog();
+  log.now = T + 51 * HOUR;
+  const seen: string[] = [];
+  let slept = false;
+  // it sleeps for half a day over the first part that it has put a mark for
+  const sleepy: Store = {
+    ...store,
+    put(key, ...rest) {
+      if (!slept && key.startsWith('events/') && seen.some((other) => other.includes('/open_'))) {
+        log.now += 13 * HOUR;
+        slept = true;
+      }
+      seen.push(key);
+      return store.put(key, ...rest);
+    },
+  };
+  expect(await run(sleepy, log, config)).toMatchObject({ failed: 0 });
+  const marks = seen.filter((key) => key.includes('/open_')).map((key) => /open_(\w+?)_/.exec(key)![1]);
+  expect(marks).toEqual(['20260622T030000Z', '20260622T160000Z']);
+  expect(await checkArchive(store)).toMatchObject({ problems: [], marks: [] });
+});
+
 it('leaves no mark behind when nothing goes wrong, and puts none where nothing is found', async () => {
   const inner = memoryStore();
   const put: string[] = [];
