@@ -6,7 +6,7 @@ import { createTreeHasher, type Digest } from './hash.ts';
 import { createBlockHash } from './block-hash.ts';
 import { BLOCK_BYTES, type Compression, createCompressor, inHand, roomForBlocks } from './compress.ts';
 import { createSpool, type Scratch } from './spool.ts';
-import type { Body } from './store/store.ts';
+import type { Body, SpoolFile } from './store/store.ts';
 
 /** Content bytes at which a part ends: with the line that reaches it. */
 export const PART_BYTES = 256 << 20;
@@ -58,8 +58,13 @@ export interface PartWriter {
   dispose(): Promise<void>;
 }
 
-export function createPartWriter(compression: Compression, scratch: Scratch): PartWriter {
-  const spool = createSpool(scratch);
+/** @param begin makes the file for a part that outgrows memory, where it isn't to be one of the scratch folder */
+export function createPartWriter(
+  compression: Compression,
+  scratch: Scratch,
+  begin?: () => Promise<SpoolFile>,
+): PartWriter {
+  const spool = createSpool(scratch, begin);
   const compressor = createCompressor(compression);
   const stored = createHash('sha256');
   const content = createBlockHash();

@@ -1,10 +1,10 @@
 // A spool holds the bytes of an object that is still growing: in memory while the budget allows, else in a temporary file.
 
-import { open, type FileHandle, rm } from 'node:fs/promises';
+import { open, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { freeMemory } from '../free-memory.ts';
 import type { Budget } from './budget.ts';
-import type { Body } from './store/store.ts';
+import type { Body, SpoolFile } from './store/store.ts';
 
 export interface Spool {
   /** Takes the chunk: its memory may be given back. */
@@ -36,17 +36,32 @@ function release(chunk: Buffer): void {
   if (chunk.buffer.byteLength === chunk.length) freeMemory(chunk);
 }
 
-export function createSpool(scratch: Scratch): Spool {
+/** A file in the scratch folder. */
+async function scratchFile(scratch: Scratch): Promise<SpoolFile> {
+  const path = scratch.path();
+  const handle = await open(path, 'wx');
+  return {
+    path,
+    write: (bytes) => handle.writeFile(bytes),
+    close: () => handle.close(),
+    async remove() {
+      await handle.close().catch(() => undefined); // it may be closed
+      await rm(path, { force: true });
+    },
+  };
+}
+
+/** @param begin makes the file for what doesn't stay in memory */
+export function createSpool(scratch: Scratch, begin: () => Promise<SpoolFile> = () => scratchFile(scratch)): Spool {
   let chunks: Buffer[] = [];
   let held = 0;
   let size = 0;
-  let file: { handle: FileHandle; path: string } | undefined;
+  let file: SpoolFile | undefined;
 
   async function spill(): Promise<void> {
-    const path = scratch.path();
-    file = { handle: await open(path, 'wx'), path };
+    file = await begin();
     for (const chunk of chunks) {
-      await file.handle.writeFile(chunk);
+      await file.write(chunk);
       release(chunk);
     }
     chunks = [];
@@ -66,23 +81,21 @@ export function createSpool(scratch: Scratch): Spool {
         return;
       }
       if (file === undefined) await spill();
-      await file!.handle.writeFile(chunk);
+      await file!.write(chunk);
       release(chunk);
     },
     async body() {
       if (file === undefined) return Buffer.concat(chunks);
-      await file.handle.close();
+      await file.close();
       return { path: file.path, size };
     },
     async dispose() {
       scratch.budget.give(held);
       held = 0;
       chunks = [];
-      if (file === undefined) return;
-      const { handle, path } = file;
+      const left = file;
       file = undefined;
-      await handle.close().catch(() => undefined); // body() may have closed it
-      await rm(path, { force: true });
+      await left?.remove();
     },
   };
 }

@@ -69,7 +69,7 @@ export function createPartFiles(cluster: string, name: string, deps: PartFilesDe
   }
 
   return {
-    open: () => createPartWriter(compression, scratch),
+    open: () => createPartWriter(compression, scratch, store.spool && (() => store.spool!())),
     isFull: (writer) => writer.contentBytes >= partBytes,
     put(kind, date, writer, done) {
       const part = finish(kind, date, numberOf(kind, date), writer).then(done);

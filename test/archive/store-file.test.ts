@@ -13,6 +13,7 @@ import { fileError } from '../../src/archive/store/file-errors.ts';
 import { openFileStore } from '../../src/archive/store/file.ts';
 import { compareKeys } from '../../src/archive/store/key-rules.ts';
 import { openStore } from '../../src/archive/store/open.ts';
+import type { Store } from '../../src/archive/store/store.ts';
 import { AuditkeepError, AuthError, ConfigError, ConflictError, TransientError } from '../../src/errors.ts';
 import { storeContract } from './store-contract.ts';
 import { keysOf, putText, textOf } from './store-texts.ts';
@@ -44,6 +45,69 @@ async function messageOf(child: ReturnType<typeof startWriter>['child']): Promis
   const [message] = (await once(child, 'message')) as [unknown];
   return message;
 }
+
+describe('a file that grows in the store', () => {
+  const spooled = async (store: Store, text: string) => {
+    const file = await store.spool!();
+    for (const piece of text.match(/.{1,5}/gs) ?? []) await file.write(Buffer.from(piece));
+    await file.close();
+    return { file, body: { path: file.path, size: Buffer.byteLength(text) } };
+  };
+  const options = (text: string) => ({ ifAbsent: true, sha256: sha256Hex(Buffer.from(text)) });
+
+  test('is taken as it is, and stays when its owner removes it', async () => {
+    const root = fresh();
+    const store = openFileStore(root, deps);
+    const { file, body } = await spooled(store, 'grown over time');
+    expect(await keysOf(store)).toEqual([]);
+    const { ino } = await stat(file.path);
+    expect(await store.put('events/a', body, options('grown over time'))).toBe(
+      sha256Hex(Buffer.from('grown over time')),
+    );
+    expect((await stat(join(root, 'events/a'))).ino).toBe(ino);
+    expect(await textOf(store, 'events/a')).toBe('grown over time');
+    expect(await temporary(root)).toEqual([]);
+    await file.remove();
+    expect(await textOf(store, 'events/a')).toBe('grown over time');
+    // others' files are copied
+    const other = join(base, 'other');
+    await writeFile(other, 'x');
+    await store.put('events/b', { path: other, size: 1 }, options('x'));
+    expect((await stat(join(root, 'events/b'))).ino).not.toBe((await stat(other)).ino);
+  });
+
+  test('is there for another attempt when a put fails', async () => {
+    const root = fresh();
+    const store = openFileStore(root, deps);
+    await putText(store, 'events/a', 'first');
+    const { file, body } = await spooled(store, 'second');
+    await expect(store.put('events/a', body, options('second'))).rejects.toThrow(ConflictError);
+    expect(await textOf(store, 'events/a')).toBe('first');
+    await store.put('events/b', body, options('second'));
+    expect(await textOf(store, 'events/b')).toBe('second');
+    const left = await spooled(store, 'third');
+    await left.file.remove();
+    await file.remove();
+    expect(await temporary(root)).toEqual([]);
+    await expect(store.put('events/c', left.body, options('third'))).rejects.toThrow();
+    expect(await keysOf(store)).toEqual(['events/a', 'events/b']);
+  });
+
+  test('is not stored when it is not what it should be', async () => {
+    const root = fresh();
+    const store = openFileStore(root, deps);
+    const { file, body } = await spooled(store, 'whole');
+    await expect(store.put('events/a', { ...body, size: 4 }, options('whole'))).rejects.toThrow(/5 bytes instead of 4/);
+    await rm(file.path);
+    await expect(store.put('events/a', body, options('whole'))).rejects.toThrow(TransientError);
+    expect(await keysOf(store)).toEqual([]);
+    // the folder of such files was removed behind our back
+    await rm(join(root, '.tmp'), { recursive: true });
+    const again = await spooled(store, 'again');
+    await store.put('events/a', again.body, options('again'));
+    expect(await textOf(store, 'events/a')).toBe('again');
+  });
+});
 
 describe('across processes', () => {
   test('create-only: 4 processes race for 40 keys, each key has one winner', async () => {
@@ -290,6 +354,23 @@ describe.skipIf(probe === undefined)('real file systems (skipped: only root may 
       for (const key of kept) expect(await textOf(store, key)).toBe(text);
       await store.delete(kept[0]!);
       await putText(store, 'events/again', text);
+    } finally {
+      disk.unmount();
+    }
+  });
+
+  test('a full disk while a file grows', async () => {
+    const root = fresh();
+    const disk = mountAt(root, 'size=256k')!;
+    try {
+      const store = openFileStore(root, deps);
+      const file = await store.spool!();
+      const error = (await file.write(Buffer.alloc(500_000)).catch((reason: unknown) => reason)) as AuditkeepError;
+      expect(error).toBeInstanceOf(AuditkeepError);
+      expect(error.message).toMatch(/can't write .*ENOSPC/);
+      expect(error.hint).toMatch(/disk is full/);
+      await file.remove();
+      expect(await temporary(root)).toEqual([]);
     } finally {
       disk.unmount();
     }

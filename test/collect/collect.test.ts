@@ -1,7 +1,10 @@
 // The core's promise over a source in memory: each record once, whatever arrives late, fails or runs at the same time.
 
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { AuditkeepError } from '../../src/errors.ts';
+import type { Store } from '../../src/archive/store/store.ts';
+import { AuditkeepError, StaleTokenError } from '../../src/errors.ts';
 import { checkArchive } from '../archive/check-archive.ts';
 import { eventLine, type FakeLog, fakeLog } from './fake-source.ts';
 import { DAY, HOUR, run, temporaryArchive } from './run.ts';
@@ -78,6 +81,40 @@ describe('collect', () => {
     expect(archive.lines.get('one')!.sort()).toEqual(
       linesOf({ ...log, records: log.records.filter((r) => r.arrival < T + 29 * HOUR) }),
     );
+  });
+
+  it('lets parts that outgrow memory grow in the store, where it offers that', async () => {
+    const { store, directory } = temporaryArchive();
+    const spooled: string[] = [];
+    const taken: string[] = [];
+    const watched: Store = {
+      ...store,
+      async spool() {
+        const file = await store.spool!();
+        spooled.push(file.path);
+        return file;
+      },
+      put(key, body, options) {
+        if (!Buffer.isBuffer(body)) taken.push(body.path);
+        return store.put(key, body, options);
+      },
+    };
+    const log = fakeLog(T + 6 * HOUR);
+    for (let i = 0; i < 100; i++) put(log, T + i * 200_000);
+    // of an attempt that is thrown away nothing stays
+    let fetches = 0;
+    log.onFetch = () => {
+      if (fetches++ === 8) throw new StaleTokenError('lost the place');
+    };
+    await run(watched, log, { config: { collect: { start: '2026-06-20', memory: 1 } } });
+    const { problems, lines } = await checkArchive(store);
+    expect(problems).toEqual([]);
+    expect(lines.get('one')!.sort()).toEqual(
+      linesOf({ ...log, records: log.records.filter((r) => r.arrival < T + 5 * HOUR) }),
+    );
+    expect(taken.length).toBeGreaterThanOrEqual(5);
+    expect(spooled).toEqual(expect.arrayContaining(taken));
+    expect(await readdir(join(directory, '.tmp'))).toEqual([]);
   });
 
   it('drops identical copies inside a window, keeps them across windows, and keeps equal audit IDs with other content', async () => {

@@ -1,16 +1,16 @@
 // The archive in a directory: create-only and compare-and-swap puts that hold across processes and power cuts.
 
-import { link, lstat, open, readdir, realpath, rename, unlink } from 'node:fs/promises';
+import { type FileHandle, link, lstat, open, readdir, realpath, rename, unlink } from 'node:fs/promises';
 import { dirname, join, relative, resolve } from 'node:path';
 import { Readable } from 'node:stream';
-import { ConfigError, ConflictError, TransientError } from '../../errors.ts';
+import { AuditkeepError, ConfigError, ConflictError, TransientError } from '../../errors.ts';
 import { sha256Hex } from '../hash.ts';
 import { codeOf, fileError } from './file-errors.ts';
 import { checkKey, TEMPORARY } from './key-rules.ts';
 import { chunks, hashFile, makeOne, makeRoot, openObject, syncFolder, vanished, writeBody } from './file-io.ts';
 import { listFolder } from './file-list.ts';
 import { ownName, parseOwner, stateOf } from './owner.ts';
-import type { Body, ObjectHead, PutOptions, Store, StoreDeps } from './store.ts';
+import type { Body, ObjectHead, PutOptions, SpoolFile, Store, StoreDeps } from './store.ts';
 import { LOCK, withLock } from './swap-lock.ts';
 
 /** Temporary files of other hosts, whose processes can't be asked for, are removed after this long. */
@@ -66,8 +66,7 @@ export function openFileStore(root: string, _deps: StoreDeps): Store {
     await syncFolder(dirname(folder));
   };
 
-  /** Writes a temporary file, durable when it returns. Gives its path. */
-  const writeTemporary = async (body: Body, expected: string): Promise<string> => {
+  const openTemporary = async (): Promise<{ path: string; handle: FileHandle }> => {
     const path = join(temporary, ownName());
     const handle = await open(path, 'wx').catch(async (error: unknown) => {
       if (codeOf(error) !== 'ENOENT') throw error;
@@ -76,6 +75,12 @@ export function openFileStore(root: string, _deps: StoreDeps): Store {
       await ensureFolder(temporary);
       return open(path, 'wx');
     });
+    return { path, handle };
+  };
+
+  /** Writes a temporary file, durable when it returns. Gives its path. */
+  const writeTemporary = async (body: Body, expected: string): Promise<string> => {
+    const { path, handle } = await openTemporary();
     try {
       try {
         const actual = await writeBody(handle, body);
@@ -91,6 +96,37 @@ export function openFileStore(root: string, _deps: StoreDeps): Store {
     } catch (error) {
       await unlink(path).catch(() => {});
       throw error;
+    }
+  };
+
+  /** Files that were begun here, until they are put or removed. */
+  const spooled = new Set<string>();
+
+  const spool = async (): Promise<SpoolFile> => {
+    await ensureFolder(temporary);
+    const { path, handle } = await openTemporary();
+    spooled.add(path);
+    return {
+      path,
+      write: (bytes) => wrap('write', path, () => handle.writeFile(bytes)),
+      close: () => wrap('write', path, () => handle.close()),
+      async remove() {
+        spooled.delete(path);
+        await handle.close().catch(() => {}); // it may be closed
+        await unlink(path).catch(() => {});
+      },
+    };
+  };
+
+  /** Makes a spooled file durable. */
+  const complete = async (path: string, size: number): Promise<void> => {
+    const handle = await open(path, 'r+').catch(vanished);
+    try {
+      const found = (await handle.stat()).size;
+      if (found !== size) throw new AuditkeepError(`${path} has ${found} bytes instead of ${size}; nothing was stored`);
+      await handle.sync();
+    } finally {
+      await handle.close();
     }
   };
 
@@ -121,7 +157,11 @@ export function openFileStore(root: string, _deps: StoreDeps): Store {
   const put = async (key: string, body: Body, options: PutOptions): Promise<string> => {
     const target = pathOf(key);
     await ensureFolder(temporary);
-    const source = await writeTemporary(body, options.sha256);
+    const taken = options.ifAbsent === true && !Buffer.isBuffer(body) && spooled.has(body.path);
+    if (taken) await complete(body.path, body.size);
+    const source = taken ? body.path : await writeTemporary(body, options.sha256);
+    // another attempt needs what its owner hasn't removed
+    let keep = taken;
     try {
       if (options.ifAbsent === true) await createOnly(source, target);
       else
@@ -135,10 +175,11 @@ export function openFileStore(root: string, _deps: StoreDeps): Store {
           await rename(source, target).catch(vanished);
           await syncFolder(dirname(target));
         });
+      keep = false;
       return options.sha256;
     } finally {
       // gone already after a rename; what stays behind otherwise is removed by `check`
-      await unlink(source).catch(() => {});
+      if (!keep) await unlink(source).catch(() => {});
     }
   };
 
@@ -198,6 +239,7 @@ export function openFileStore(root: string, _deps: StoreDeps): Store {
         return found && { key, size: found.size, tag: found.sha256, sha256: found.sha256 };
       });
     },
+    spool: () => wrap('write', temporary, spool),
     put: (key, body, options) => {
       checkKey(key);
       return wrap('write', join(url, key), () => put(key, body, options));

@@ -102,6 +102,7 @@ export function withRetries(store: Store, options: RetryOptions): Store {
     read,
     head: (key) => retry(`head ${key}`, () => store.head(key)),
     put,
+    ...(store.spool !== undefined && { spool: () => retry('spool', () => store.spool!()) }),
     list,
     delete: (key) => retry(`delete ${key}`, () => store.delete(key)),
     check: () => retry('check', () => store.check()),

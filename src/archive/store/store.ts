@@ -5,6 +5,16 @@ import type { Readable } from 'node:stream';
 /** What a put writes: bytes in memory or a finished file. */
 export type Body = Buffer | { readonly path: string; readonly size: number };
 
+/** A file that grows in the store, to be put under a key when it is whole. */
+export interface SpoolFile {
+  readonly path: string;
+  write(bytes: Uint8Array): Promise<void>;
+  /** Nothing more is written: the file may be a Body. */
+  close(): Promise<void>;
+  /** Removes it; no error if it is gone. What was put stays. */
+  remove(): Promise<void>;
+}
+
 /** A condition of a put. Without one the key is overwritten (only `log/checkpoint` of an unsigned log and probes may be). */
 export interface PutOptions {
   /** Create only: throws ConflictError if the key exists. */
@@ -45,6 +55,11 @@ export interface Store {
   head(key: string): Promise<ObjectHead | undefined>;
   /** Durable when it returns (fsync of file and folder; answered by S3). Gives the tag. */
   put(key: string, body: Body, options: PutOptions): Promise<string>;
+  /**
+   * Begins a file that `put` takes as it is, where others would be copied; its bytes are not hashed again. Absent where there is nothing
+   * to spare.
+   */
+  spool?(): Promise<SpoolFile>;
   /** All keys that begin with `prefix`, in byte order, after `after`. Temporary files of the store are not listed. */
   list(prefix: string, after?: string): AsyncIterable<ObjectInfo>;
   /** Deletes; no error if there is none. Throws AuthError where the role may not. */
