@@ -193,7 +193,14 @@ async function walkOnce(
       const page = await coming.page;
       deps.log.debug({ records: page.records.length, bytes: page.bytes }, 'page');
       const { next } = page;
-      let following = coming.after?.token === next ? coming.after?.coming : undefined;
+      const guess = coming.after;
+      let following = guess?.token === next ? guess?.coming : undefined;
+      // nobody will look at that page
+      if (following === undefined)
+        guess?.coming.page.then(
+          ({ bytes }) => hold(-bytes),
+          () => undefined,
+        );
       if (next !== undefined) {
         if (seen.has(next)) throw new StaleTokenError('the service gave a page token twice: the walk would not end');
         seen.add(next);

@@ -400,8 +400,7 @@ describe('walk', () => {
   it('asks ahead only while all walks of the run together hold little', async () => {
     const { deps } = retryDeps();
     const hand = { bytes: 0 };
-    const asked: (string | undefined)[] = [];
-    const source = sourceOf('wide', (_query, token) => void asked.push(token));
+    const source = sourceOf('wide', () => undefined);
     const heavy: Source = {
       ...source,
       fetchPage: async (query, token, signal) => ({
@@ -426,6 +425,20 @@ describe('walk', () => {
     expect(hand.bytes).toBe(0);
     await expect(walk().run(() => Promise.reject(new Error('full')))).rejects.toThrow('full');
     await new Promise((done) => setTimeout(done, 5));
+    expect(hand.bytes).toBe(0);
+  });
+
+  it('forgets a page that was asked for in vain', async () => {
+    const { deps } = retryDeps();
+    const hand = { bytes: 0 };
+    const source = foretelling([], (next) => `${Number(next) + 1}`);
+    const held: number[] = [];
+    await createWalk(source, { arrival: { from: 0, to: 1000 }, lateness: 0 }, { reading: deps, hand }).run(async () => {
+      await new Promise((done) => setTimeout(done, 5));
+      held.push(hand.bytes);
+    });
+    // the page that is worked on, and the next one
+    expect(Math.max(...held)).toBeLessThanOrEqual(200);
     expect(hand.bytes).toBe(0);
   });
 
