@@ -2,7 +2,7 @@
 
 import { AuthError } from '../errors.ts';
 import type { Log } from '../log.ts';
-import { datePrefix, idsPrefix, type ManifestName, manifestOfDataKey, parseMarkKey } from './keys.ts';
+import { datePrefix, idsPrefix, type ManifestName, manifestOfDataKey, parseMarkKey, type PartKind } from './keys.ts';
 import { readManifest } from './ledger.ts';
 import { type Manifest, partsOf } from './manifest.ts';
 import type { Store } from './store/store.ts';
@@ -54,34 +54,27 @@ export interface Scope {
   readonly after?: string;
 }
 
+const KINDS: readonly PartKind[] = ['events', 'rejects', 'raw'];
+
 /** Parts, rejects and raw records of these days, and fingerprints of manifests of these days. */
 export function scopesOfDates(cluster: string, dates: Iterable<string>): Scope[] {
   return [...new Set(dates)]
     .sort()
     .flatMap((date) => [
-      { prefix: datePrefix('events', cluster, date) },
-      { prefix: datePrefix('rejects', cluster, date) },
-      { prefix: datePrefix('raw', cluster, date) },
+      ...KINDS.map((kind) => ({ prefix: datePrefix(kind, cluster, date) })),
       { prefix: `${idsPrefix(cluster)}${date.replaceAll('-', '')}` },
     ]);
 }
 
-/** The same for all days from `date` on, in four listings. */
+/** The same for all days from `date` on, in four listings. An empty text: all of the cluster. */
 export function scopesSince(cluster: string, date: string): Scope[] {
   return [
-    { prefix: `events/cluster=${cluster}/`, after: `events/cluster=${cluster}/date=${date}` },
-    { prefix: `rejects/cluster=${cluster}/`, after: `rejects/cluster=${cluster}/date=${date}` },
-    { prefix: `raw/cluster=${cluster}/`, after: `raw/cluster=${cluster}/date=${date}` },
+    ...KINDS.map((kind) => {
+      const prefix = `${kind}/cluster=${cluster}/`;
+      return { prefix, after: `${prefix}date=${date}` };
+    }),
     { prefix: idsPrefix(cluster), after: `${idsPrefix(cluster)}${date.replaceAll('-', '')}` },
   ];
-}
-
-/** All of a cluster. */
-export function scopesOfCluster(cluster: string): Scope[] {
-  return [
-    ...(['events', 'rejects', 'raw'] as const).map((kind) => `${kind}/cluster=${cluster}/`),
-    idsPrefix(cluster),
-  ].map((prefix) => ({ prefix }));
 }
 
 /** Removes the strays found there. */

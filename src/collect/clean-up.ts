@@ -1,12 +1,12 @@
 // The end of a run: strays are removed, its own and those of killed ones, of which their marks tell (docs/decisions/0012).
 
 import { randomBytes } from 'node:crypto';
-import { DAY, dateOf, markKey, parseMarkKey } from '../archive/keys.ts';
+import { DAY, dateOf, type ManifestName, markKey, parseMarkKey } from '../archive/keys.ts';
 import { sha256Hex } from '../archive/hash.ts';
 import { holds, type Ledger } from '../archive/ledger.ts';
 import type { Manifest } from '../archive/manifest.ts';
 import type { Store } from '../archive/store/store.ts';
-import { scopesOfCluster, scopesOfDates, scopesSince, sweep } from '../archive/sweep.ts';
+import { scopesOfDates, scopesSince, sweep } from '../archive/sweep.ts';
 import { AuthError } from '../errors.ts';
 import type { Log } from '../log.ts';
 import type { Clock } from './clock.ts';
@@ -39,7 +39,14 @@ export function createMark(cluster: string, store: Store, clock: Clock, version:
         const options = { ifAbsent: true, sha256: sha256Hex(body), contentType: 'application/json' };
         last = { at, put: store.put(key, body, options) };
       }
-      await last.put;
+      const { put } = last;
+      try {
+        await put;
+      } catch (error) {
+        // what comes later may try again
+        if (last?.put === put) last = undefined;
+        throw error;
+      }
     },
   };
 }
@@ -70,7 +77,7 @@ export async function cleanUp(cluster: string, deps: CleanUpDeps): Promise<void>
   const sweeping = {
     store,
     cluster,
-    isCommitted: (name: Parameters<typeof holds>[1]) => holds(ledger, name) || manifests.has(name.name),
+    isCommitted: (name: ManifestName) => holds(ledger, name) || manifests.has(name.name),
     known: (name: string) => manifests.get(name),
     log,
   };
@@ -80,7 +87,7 @@ export async function cleanUp(cluster: string, deps: CleanUpDeps): Promise<void>
   const others = [...new Set(marks)].filter((key) => !mark.keys.has(key));
   if (others.length > 0) {
     log.info({ cluster, marks: others }, 'a run was broken off or is at work: looking for what it left behind');
-    const { waiting } = await sweep(scopesOfCluster(cluster), { ...sweeping, opens: 'rechecks' });
+    const { waiting } = await sweep(scopesSince(cluster, ''), { ...sweeping, opens: 'rechecks' });
     // what waits for its manifest may be a stray when that comes
     const before = clock.host() - (waiting === 0 ? DEAD_AFTER : GIVEN_UP_AFTER);
     for (const key of others) if (parseMarkKey(key)! < before) await removeMark(key, store);

@@ -16,7 +16,7 @@ import { readManifest } from '../../src/archive/ledger.ts';
 import { decodeManifest, encodeManifest, type Manifest, sumErrors } from '../../src/archive/manifest.ts';
 import type { Store } from '../../src/archive/store/store.ts';
 import { withRetries } from '../../src/archive/store/retrying.ts';
-import { scopesOfCluster, scopesOfDates, scopesSince, sweep } from '../../src/archive/sweep.ts';
+import { scopesOfDates, scopesSince, sweep } from '../../src/archive/sweep.ts';
 import { AuthError, TamperError, TransientError } from '../../src/errors.ts';
 import { silentLog } from '../../src/log.ts';
 import { memoryStore } from '../collect/memory-store.ts';
@@ -129,7 +129,7 @@ describe('sweep', () => {
     for (const other of [idsKey('c', NAME, hash('a')), part(0, 'a'), `${mark}.bak`, mark.replace('0622', '0632')])
       expect(parseMarkKey(other)).toBeUndefined();
     const { store, own } = await archiveWith([mark]);
-    for (const scopes of [scopesSince('c', DAY), scopesSince('c', '2027-01-01'), scopesOfCluster('c')])
+    for (const scopes of [scopesSince('c', DAY), scopesSince('c', '2027-01-01'), scopesSince('c', '')])
       expect(await sweep(scopes, deps(store))).toMatchObject({ removed: [], marks: [mark] });
     expect(await keysIn(store)).toEqual([...own, mark].sort());
   });

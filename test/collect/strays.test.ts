@@ -2,7 +2,10 @@
 
 import { expect, it } from 'vitest';
 import type { Store } from '../../src/archive/store/store.ts';
-import { AuthError } from '../../src/errors.ts';
+import { createMark } from '../../src/collect/clean-up.ts';
+import { createClock } from '../../src/collect/clock.ts';
+import { AuthError, TransientError } from '../../src/errors.ts';
+import { silentLog } from '../../src/log.ts';
 import { checkArchive } from '../archive/check-archive.ts';
 import { putText } from '../archive/store-texts.ts';
 import { eventLine, type FakeLog, fakeLog } from './fake-source.ts';
@@ -140,6 +143,23 @@ it('renews the mark of a run that goes on for long, and removes all that it put'
   const marks = seen.filter((key) => key.includes('/open_')).map((key) => /open_(\w+?)_/.exec(key)![1]);
   expect(marks).toEqual(['20260622T030000Z', '20260622T160000Z']);
   expect(await checkArchive(store)).toMatchObject({ problems: [], marks: [] });
+});
+
+it('a mark that could not be put fails what needs it, and what comes later tries again', async () => {
+  const inner = memoryStore();
+  const clock = createClock(() => T, undefined, silentLog);
+  let full = true;
+  const store: Store = {
+    ...inner,
+    put: (...args) => (full ? Promise.reject(new TransientError('503')) : inner.put(...args)),
+  };
+  const mark = createMark('one', store, clock, 'auditkeep test');
+  const both = await Promise.allSettled([mark.put(), mark.put()]);
+  expect(both.map(({ status }) => status)).toEqual(['rejected', 'rejected']);
+  full = false;
+  await mark.put();
+  await mark.put();
+  expect((await checkArchive(inner)).marks).toHaveLength(1);
 });
 
 it('leaves no mark behind when nothing goes wrong, and puts none where nothing is found', async () => {
