@@ -64,7 +64,7 @@ const scanner = createScanner(
   FIELDS.map((name) => TYPES[name]),
   ['requestObject', 'responseObject', 'annotations'],
   {
-    // scanLines knows the lists by their places
+    // accepted() knows the first three by their places
     words: [
       { name: 'level', list: LEVELS, others: false },
       { name: 'stage', list: STAGES, others: false },

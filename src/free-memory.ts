@@ -10,3 +10,8 @@
 export function freeMemory({ buffer }: Uint8Array): void {
   if (buffer instanceof ArrayBuffer) buffer.transfer(0);
 }
+
+/** The same for bytes that have their buffer for themselves; where they are a part of it, others may have the rest, and nothing happens. */
+export function freeOwnMemory(bytes: Uint8Array): void {
+  if (bytes.length === bytes.buffer.byteLength) freeMemory(bytes);
+}

@@ -1,6 +1,6 @@
 // Memory of answers and their records, used again page after page: fresh megabytes for each lie about until the garbage collector comes.
 
-import { freeMemory } from './free-memory.ts';
+import { freeOwnMemory } from './free-memory.ts';
 
 const SMALLEST = 1 << 20;
 /** Memory that is kept for later, all pieces together: what two providers use at a time. */
@@ -53,8 +53,7 @@ export async function collectBytes(
     }
     memory.set(chunk, filled);
     filled += chunk.length;
-    // megabytes of them would wait for the garbage collector; where a part of a buffer is given, others may have the rest
-    if (chunk.length === chunk.buffer.byteLength) freeMemory(chunk);
+    freeOwnMemory(chunk);
   }
   return memory.subarray(0, filled);
 }

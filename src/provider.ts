@@ -6,7 +6,17 @@ import type { Log } from './log.ts';
 
 export { z } from 'zod';
 export * from './errors.ts';
-export { beginOf, endOf, type Field, FIELDS, type ScanResult, scanEvent, scanLines } from './event.ts';
+export {
+  type AuditEvent,
+  beginOf,
+  endOf,
+  type Field,
+  FIELDS,
+  type NotAnEvent,
+  type ScanResult,
+  scanEvent,
+  scanLines,
+} from './event.ts';
 export { CUT, elements, MALFORMED, nameAt, skipSpace, skipString, skipValue, walkObject } from './json.ts';
 export type { Log } from './log.ts';
 export { collectBytes, giveMemory, takeMemory } from './page-memory.ts';

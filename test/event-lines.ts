@@ -1,5 +1,6 @@
 // Lines of real API servers for the tests of scanner and salvage, and a line to vary.
 
+import fc from 'fast-check';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
@@ -65,3 +66,11 @@ export function lineOf(raw: Record<string, string>): Buffer {
       .join(',')}}`,
   );
 }
+
+/** Instants of the years that the scanner knows by heart, as Date and as MicroTime. */
+export const microTimes = fc
+  .tuple(
+    fc.date({ min: new Date('2000-01-01'), max: new Date('2099-12-31T23:59:59.999Z'), noInvalidDate: true }),
+    fc.nat({ max: 999 }),
+  )
+  .map(([date, micros]) => ({ date, text: date.toISOString().replace('Z', `${String(micros).padStart(3, '0')}Z`) }));

@@ -16,7 +16,7 @@ import {
   STAGES,
   utcDate,
 } from '../src/event.ts';
-import { HAVE_LOGS, lineOf, logFiles, members, readLog, REAL_LINES } from './event-lines.ts';
+import { HAVE_LOGS, lineOf, logFiles, members, microTimes, readLog, REAL_LINES } from './event-lines.ts';
 
 function accepted(result: ScanResult): AuditEvent {
   if ('not' in result) throw new Error(`refused: ${result.not}`);
@@ -451,14 +451,8 @@ describe('scanEvent on made lines', () => {
 
 describe('parseMicroTime', () => {
   it('gives what Date gives, for every instant of its years', () => {
-    const instant = fc.date({
-      min: new Date('2000-01-01'),
-      max: new Date('2099-12-31T23:59:59.999Z'),
-      noInvalidDate: true,
-    });
     fc.assert(
-      fc.property(instant, fc.nat({ max: 999 }), (date, micros) => {
-        const text = date.toISOString().replace('Z', `${String(micros).padStart(3, '0')}Z`);
+      fc.property(microTimes, ({ date, text }) => {
         expect(parseMicroTime(text)).toBe(date.getTime());
       }),
     );

@@ -1,6 +1,6 @@
 // Cuts the content of a file into lines and finds the time of each; a line may be an Event, an EventList or anything else.
 
-import { type ProviderRecord, type ScanResult, scanEvent, scanLines } from '../../src/provider.ts';
+import { type AuditEvent, type NotAnEvent, type ProviderRecord, scanEvent, scanLines } from '../../src/provider.ts';
 import { itemEvent, KEPT, legacyTime, MAX_LINE, origins } from './decode.ts';
 import { type ItemState, itemsOf, newItemState, scanItems } from './items.ts';
 import type { Reader } from './reader.ts';
@@ -44,9 +44,6 @@ export interface Lines {
   /** `end` lies inside of a list that is read piece by piece: the state of the scan there. */
   readonly list?: ItemState | undefined;
 }
-
-type NotAnEvent = Extract<ScanResult, { not: unknown }>['not'];
-type AuditEvent = Exclude<ScanResult, { not: unknown }>;
 
 const EVENT_LIST = Buffer.from('"EventList"');
 const isList = (line: Buffer) => line.subarray(0, 200).includes(EVENT_LIST);

@@ -3,6 +3,7 @@
 import { constants, createZstdCompress, type ZstdCompress } from 'node:zlib';
 import { WINDOW_BYTES } from '../deflate/deflate.ts';
 import { deflateBlock } from './block-deflate.ts';
+import { copyBytes } from './copy-bytes.ts';
 import { PACK_THREADS } from './pack-threads.ts';
 
 export type Compression = 'gzip' | 'zstd';
@@ -91,8 +92,9 @@ function gzipCompressor(): Compressor {
 
 function endOf(content: Buffer): Buffer {
   const end = content.subarray(Math.max(0, content.length - WINDOW_BYTES));
-  // fill is a plain memcpy: V8 copies from shared memory byte by byte
-  return Buffer.allocUnsafeSlow(end.length).fill(end);
+  const copy = Buffer.allocUnsafeSlow(end.length);
+  copyBytes(end, copy, 0);
+  return copy;
 }
 
 /** One frame, flushed after each block: many readers, Node's own among them, stop at the end of the first frame. */

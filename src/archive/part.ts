@@ -5,6 +5,7 @@ import { freeMemory } from '../free-memory.ts';
 import { createTreeHasher, type Digest } from './hash.ts';
 import { createBlockHash } from './block-hash.ts';
 import { BLOCK_BYTES, type Compression, createCompressor, inHand, roomForBlocks } from './compress.ts';
+import { copyBytes } from './copy-bytes.ts';
 import { createSpool, type Scratch } from './spool.ts';
 import type { Body, SpoolFile } from './store/store.ts';
 
@@ -79,7 +80,7 @@ export function createPartWriter(
 
   function resize(size: number): void {
     const larger = takeBlock(size);
-    if (filled > 0) larger.fill(block.subarray(0, filled), 0, filled);
+    copyBytes(block.subarray(0, filled), larger, 0);
     scratch.budget.force(size - block.length);
     giveBlock(block);
     block = larger;
@@ -125,8 +126,7 @@ export function createPartWriter(
     add(line, leaf) {
       const needed = filled + line.length + 1;
       if (needed > block.length) resize(Math.max(needed, Math.min(block.length * 4, FULL_BLOCK)));
-      // fill, here and above, for it is a plain memcpy: V8 copies into shared memory byte by byte. It refuses to fill with nothing
-      if (line.length > 0) block.fill(line, filled, needed - 1);
+      copyBytes(line, block, filled);
       block[needed - 1] = LINE_END;
       filled = needed;
       contentBytes += line.length + 1;

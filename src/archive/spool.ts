@@ -1,9 +1,10 @@
 // A spool holds the bytes of an object that is still growing: in memory while the budget allows, else in a temporary file.
 
-import { open, rm } from 'node:fs/promises';
+import { open } from 'node:fs/promises';
 import { join } from 'node:path';
-import { freeMemory } from '../free-memory.ts';
+import { freeOwnMemory } from '../free-memory.ts';
 import type { Budget } from './budget.ts';
+import { growingFile } from './store/file-io.ts';
 import type { Body, SpoolFile } from './store/store.ts';
 
 export interface Spool {
@@ -31,24 +32,10 @@ export function createScratch(directory: string, budget: Budget): Scratch {
 /** More than this goes to a file even where the budget has room: many windows grow at once, and for the put the chunks are copied together. */
 const MOST_IN_MEMORY = 256 << 10;
 
-/** Of small chunks many lie in one buffer. */
-function release(chunk: Buffer): void {
-  if (chunk.buffer.byteLength === chunk.length) freeMemory(chunk);
-}
-
 /** A file in the scratch folder. */
 async function scratchFile(scratch: Scratch): Promise<SpoolFile> {
   const path = scratch.path();
-  const handle = await open(path, 'wx');
-  return {
-    path,
-    write: (bytes) => handle.writeFile(bytes),
-    close: () => handle.close(),
-    async remove() {
-      await handle.close().catch(() => undefined); // it may be closed
-      await rm(path, { force: true });
-    },
-  };
+  return growingFile(path, await open(path, 'wx'));
 }
 
 /** @param begin makes the file for what doesn't stay in memory */
@@ -62,7 +49,7 @@ export function createSpool(scratch: Scratch, begin: () => Promise<SpoolFile> = 
     file = await begin();
     for (const chunk of chunks) {
       await file.write(chunk);
-      release(chunk);
+      freeOwnMemory(chunk);
     }
     chunks = [];
     scratch.budget.give(held);
@@ -82,7 +69,7 @@ export function createSpool(scratch: Scratch, begin: () => Promise<SpoolFile> = 
       }
       if (file === undefined) await spill();
       await file!.write(chunk);
-      release(chunk);
+      freeOwnMemory(chunk);
     },
     async body() {
       if (file === undefined) return Buffer.concat(chunks);

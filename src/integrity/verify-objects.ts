@@ -66,13 +66,12 @@ export async function verifyObjects(input: ObjectsInput, findings: Findings): Pr
   const report = { objects: 0, read: 0, remembered: 0, bytesRead: 0, contentBytes: 0 };
   const total = listed.size;
   const orphans: ObjectInfo[] = [];
-  const policies: string[] = [];
   const tasks = new Set<Promise<void>>();
   for await (const object of listOutsideLog(store)) {
     signal.throwIfAborted();
     const entry = listed.get(object.key);
     if (entry === undefined) {
-      judgeUnlisted(object, input, strays, findings, orphans, policies);
+      judgeUnlisted(object, input, strays, findings, orphans);
       continue;
     }
     listed.delete(object.key);
@@ -117,7 +116,6 @@ export async function verifyObjects(input: ObjectsInput, findings: Findings): Pr
       about(key),
     );
   await judgeOrphans(orphans, input, findings);
-  for (const key of policies) await judgePolicy(key, store, findings);
   return report;
 }
 
@@ -200,7 +198,6 @@ function judgeUnlisted(
   strays: ReadonlySet<string>,
   findings: Findings,
   orphans: ObjectInfo[],
-  policies: string[],
 ): void {
   const { key } = object;
   const cluster = clusterOfKey(key);
@@ -217,7 +214,7 @@ function judgeUnlisted(
   const isData = /^(events|rejects|raw)\/cluster=[^/]+\/date=[^/]+\/[^/]+$|^ids\/cluster=[^/]+\/[^/]+$/.test(key);
   // policies of manifests out of scope
   if (POLICY_KEY.test(key)) {
-    if (scope.range === undefined && scopeIsWhole(ledgers, scope)) policies.push(key);
+    if (scope.range === undefined && scopeIsWhole(ledgers, scope)) orphans.push(object);
     return;
   }
   if (cluster === undefined || name === undefined || !isData) {
@@ -244,13 +241,17 @@ async function judgePolicy(key: string, store: Store, findings: Findings): Promi
   else findings.tampered('unlisted', `${key} is listed by no manifest, and not what its name says`, { key });
 }
 
-/** Objects of manifests that don't exist: of a run at work or broken off, or put there by someone. */
+/** Objects of manifests that don't exist, and policies that none names: of a run at work or broken off, or put there by someone. */
 async function judgeOrphans(
   orphans: readonly ObjectInfo[],
   { store, ledgers }: ObjectsInput,
   findings: Findings,
 ): Promise<void> {
   for (const { key } of orphans) {
+    if (POLICY_KEY.test(key)) {
+      await judgePolicy(key, store, findings);
+      continue;
+    }
     const cluster = clusterOfKey(key)!;
     const name = manifestOfDataKey(key)!;
     // committed since the ledger was read

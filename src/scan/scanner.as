@@ -1,7 +1,7 @@
 // Validates one line of JSON and finds its top-level members, 16 bytes at a time (AssemblyScript, compiled by build-wasm.ts).
 //
 // It only ever says yes. Whatever it can't take at once (malformed, cut, too deep, a member twice, a name with escapes, a line
-// feed between tokens) is answered with NOT_SURE, and the scanner in json.ts finds out what it is. So only what is
+// feed between tokens) is answered with NOT_SURE, and reasons.ts finds out what it is. So only what is
 // accepted here must be right, and rejects need no second set of reasons.
 
 // Layout of the memory; scanner.ts has the same figures.
@@ -24,7 +24,6 @@ export const INPUT: usize = 204800;
 
 /** Begin -1 as where absent, but not what a field is before it was seen: end -2. */
 const NULL: i64 = -4294967297;
-
 
 const QUOTE: u32 = 0x22;
 const BACKSLASH: u32 = 0x5c;

@@ -4,7 +4,7 @@ import { endianness } from 'node:os';
 import { instantiateWasm } from '../wasm.ts';
 import { LINES_WASM } from './lines-wasm.ts';
 
-/** The scanner can't accept the line at once: ask json.ts what it is. */
+/** The scanner can't accept the line at once: ask reasons.ts what it is. */
 export const NOT_SURE = 0;
 /** One JSON object on one line, all of it ASCII. */
 export const ASCII = 1;
@@ -108,7 +108,7 @@ const instantiate = () => (endianness() === 'LE' ? instantiateWasm<Exports>(LINE
 
 /**
  * A scanner for the top-level members `names` (at most 24, of at most 28 letters), in the order in which they are expected.
- * Undefined where the host can't run it (no WebAssembly, no SIMD, big-endian): then json.ts does all the work.
+ * Undefined where the host can't run it (no WebAssembly, no SIMD, big-endian): then reasons.ts does all the work.
  * @param depth how deep a member's value may nest
  * @param firsts what each name's value must begin with, one letter; an empty text for anything
  * @param open names whose values hold what clients send: where given, CLEAR is found out

@@ -1,13 +1,13 @@
 // System calls of the directory store with their quirks: folders that are made and kept, objects that are read and written.
 
 import { constants } from 'node:fs';
-import { type FileHandle, mkdir, open, stat } from 'node:fs/promises';
+import { type FileHandle, mkdir, open, stat, unlink } from 'node:fs/promises';
 import { createHash } from 'node:crypto';
 import { dirname } from 'node:path';
 import { AuditkeepError, TransientError } from '../../errors.ts';
 import { sha256Hex } from '../hash.ts';
 import { codeOf, fileError } from './file-errors.ts';
-import type { Body } from './store.ts';
+import type { Body, SpoolFile } from './store.ts';
 
 const READ = constants.O_RDONLY | constants.O_NOFOLLOW;
 
@@ -110,6 +110,35 @@ async function readThrough(handle: FileHandle, onChunk: (chunk: Buffer) => void 
   }
 }
 
+/** Throws unless a file that is to be put has the size that its writer counted. */
+export function checkSize(path: string, size: number, counted: number): void {
+  if (size !== counted)
+    throw new AuditkeepError(`${path} has ${size} bytes instead of ${counted}; nothing was stored`, {
+      hint: 'something else wrote to it or cut it: run again, and if it repeats, check the disk of this machine',
+    });
+}
+
+/** A new file, open, as one that grows. */
+export function growingFile(path: string, handle: FileHandle): SpoolFile {
+  const write = async (work: () => Promise<void>): Promise<void> => {
+    try {
+      await work();
+    } catch (error) {
+      throw fileError(error, 'write', path);
+    }
+  };
+  return {
+    path,
+    write: (bytes) => write(() => handle.writeFile(bytes)),
+    close: () => write(() => handle.close()),
+    async remove() {
+      // it may be closed, and gone
+      await handle.close().catch(() => {});
+      await unlink(path).catch(() => {});
+    },
+  };
+}
+
 /** Writes a body and gives the SHA-256 of what was written. */
 export async function writeBody(handle: FileHandle, body: Body): Promise<string> {
   if (Buffer.isBuffer(body)) {
@@ -127,7 +156,6 @@ export async function writeBody(handle: FileHandle, body: Body): Promise<string>
   } finally {
     await source.close();
   }
-  if (size !== body.size)
-    throw new AuditkeepError(`${body.path} has ${size} bytes instead of ${body.size}; nothing was stored`);
+  checkSize(body.path, size, body.size);
   return digest.digest('hex');
 }

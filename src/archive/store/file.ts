@@ -3,11 +3,22 @@
 import { type FileHandle, link, lstat, open, readdir, realpath, rename, unlink } from 'node:fs/promises';
 import { dirname, join, relative, resolve } from 'node:path';
 import { Readable } from 'node:stream';
-import { AuditkeepError, ConfigError, ConflictError, TransientError } from '../../errors.ts';
+import { ConfigError, ConflictError, TransientError } from '../../errors.ts';
 import { sha256Hex } from '../hash.ts';
 import { codeOf, fileError } from './file-errors.ts';
 import { checkKey, TEMPORARY } from './key-rules.ts';
-import { chunks, hashFile, makeOne, makeRoot, openObject, syncFolder, vanished, writeBody } from './file-io.ts';
+import {
+  checkSize,
+  chunks,
+  growingFile,
+  hashFile,
+  makeOne,
+  makeRoot,
+  openObject,
+  syncFolder,
+  vanished,
+  writeBody,
+} from './file-io.ts';
 import { listFolder } from './file-list.ts';
 import { ownName, parseOwner, stateOf } from './owner.ts';
 import type { Body, ObjectHead, PutOptions, SpoolFile, Store, StoreDeps } from './store.ts';
@@ -106,14 +117,12 @@ export function openFileStore(root: string, _deps: StoreDeps): Store {
     await ensureFolder(temporary);
     const { path, handle } = await openTemporary();
     spooled.add(path);
+    const file = growingFile(path, handle);
     return {
-      path,
-      write: (bytes) => wrap('write', path, () => handle.writeFile(bytes)),
-      close: () => wrap('write', path, () => handle.close()),
+      ...file,
       async remove() {
         spooled.delete(path);
-        await handle.close().catch(() => {}); // it may be closed
-        await unlink(path).catch(() => {});
+        await file.remove();
       },
     };
   };
@@ -122,8 +131,7 @@ export function openFileStore(root: string, _deps: StoreDeps): Store {
   const complete = async (path: string, size: number): Promise<void> => {
     const handle = await open(path, 'r+').catch(vanished);
     try {
-      const found = (await handle.stat()).size;
-      if (found !== size) throw new AuditkeepError(`${path} has ${found} bytes instead of ${size}; nothing was stored`);
+      checkSize(path, (await handle.stat()).size, size);
       await handle.sync();
     } finally {
       await handle.close();
