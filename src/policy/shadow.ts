@@ -9,9 +9,11 @@ function listCovers(outer: readonly string[], inner: readonly string[]): boolean
 
 function resourceCovers(outer: string, inner: string): boolean {
   if (outer === '*' || outer === inner) return true;
-  const slash = inner.indexOf('/');
-  if (outer.endsWith('/*')) return (slash < 0 ? inner : inner.slice(0, slash)) === outer.slice(0, -2);
-  return outer.startsWith('*/') && slash >= 0 && inner.slice(slash + 1) === outer.slice(2);
+  // `*/*` is of no more resources than one named `*`: a star in the inner entry is no name that a star in the outer one takes in
+  const [resource, subresource, ...more] = inner.split('/');
+  if (resource === '*' || subresource === '*' || more.length > 0) return false;
+  if (outer === `${resource}/*`) return true;
+  return subresource !== undefined && outer === `*/${subresource}`;
 }
 
 function groupCovers(outer: GroupResources, inner: GroupResources): boolean {
