@@ -1,6 +1,6 @@
 // Every option of the config file declared once: type, default, what is allowed. config.example.yaml explains them.
 
-import { z } from 'zod';
+import * as z from 'zod';
 import { CLUSTER_NAME } from './archive/keys.ts';
 import { redactSchema } from './policy/redact-config.ts';
 import type { Registry } from './provider.ts';

@@ -3,7 +3,7 @@
 import { readFile } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { parseDocument } from 'yaml';
-import type { z } from 'zod';
+import type * as z from 'zod';
 import { clusterSchema, configSchema, type IntegrityOptions, type S3Options } from './config-schema.ts';
 import { ConfigError } from './errors.ts';
 import { BUILT_IN_POLICIES } from './policy/built-in/index.ts';

@@ -1,10 +1,9 @@
 // The contract between the core and a provider, and the only file of src/ that providers import.
 
-import type { z } from 'zod';
+import type * as z from 'zod';
 import type { ScanResult } from './event.ts';
 import type { Log } from './log.ts';
 
-export { z } from 'zod';
 export * from './errors.ts';
 export {
   type AuditEvent,

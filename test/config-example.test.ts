@@ -6,7 +6,7 @@ import { parse } from 'yaml';
 import { registry } from '../providers/index.ts';
 import { parseConfig } from '../src/config.ts';
 import { clusterSchema, configJsonSchema, configSchema } from '../src/config-schema.ts';
-import { z } from '../src/provider.ts';
+import * as z from 'zod';
 
 const text = await readFile(new URL('../config.example.yaml', import.meta.url), 'utf8');
 /** The same with every commented option switched on; `…` and remarks behind it stay. */

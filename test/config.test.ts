@@ -6,7 +6,8 @@ import { type Config, loadConfig, parseConfig } from '../src/config.ts';
 import { configJsonSchema } from '../src/config-schema.ts';
 import { ConfigError } from '../src/errors.ts';
 import { noPolicy } from '../src/policy/chosen.ts';
-import { type Provider, type Registry, z } from '../src/provider.ts';
+import * as z from 'zod';
+import type { Provider, Registry } from '../src/provider.ts';
 
 // a provider whose options are known here, so that the tests of the config don't depend on a cloud's
 const cloud = {

@@ -1,6 +1,7 @@
 // What an AKS cluster takes in the config, beside what every cluster takes.
 
-import { parseDuration, z } from '../../src/provider.ts';
+import * as z from 'zod';
+import { parseDuration } from '../../src/provider.ts';
 
 /** Tables that hold audit events. */
 export const TABLES = ['AKSAudit', 'AKSAuditAdmin', 'AzureDiagnostics'] as const;

@@ -1,6 +1,7 @@
 // What an EKS cluster takes in the config, beside what every cluster takes.
 
-import { parseDuration, z } from '../../src/provider.ts';
+import * as z from 'zod';
+import { parseDuration } from '../../src/provider.ts';
 
 const account = z.string().regex(/^\d{12}$/, { error: 'an AWS account id has 12 digits; quote it in YAML' });
 

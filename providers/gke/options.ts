@@ -1,6 +1,7 @@
 // What a GKE cluster takes in the config, beside what every cluster takes.
 
-import { parseDuration, z } from '../../src/provider.ts';
+import * as z from 'zod';
+import { parseDuration } from '../../src/provider.ts';
 
 const timeout = z.string().transform((text, context) => {
   const ms = parseDuration(text);

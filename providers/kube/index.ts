@@ -1,6 +1,7 @@
 // Self-managed clusters: audit.log files of kube-apiserver, with their rotated and compressed backups.
 
-import { type Provider, z } from '../../src/provider.ts';
+import * as z from 'zod';
+import type { Provider } from '../../src/provider.ts';
 import { decode } from './decode.ts';
 import { readExport } from './export.ts';
 import { createSource } from './source.ts';

@@ -1,6 +1,6 @@
 // The manifest: what one committed window or recheck says of itself. docs/archive-format.md explains every member.
 
-import { z } from 'zod';
+import * as z from 'zod';
 import { sha256Hex } from './hash.ts';
 
 export const FORMAT = 1;

@@ -1,6 +1,6 @@
 // Options of redaction: which paths of which objects, and whether users become pseudonyms.
 
-import { z } from 'zod';
+import * as z from 'zod';
 
 /** One step into a body: a member by name, any member, any element. */
 export type Step = { readonly name: string } | 'any-member' | 'any-element';

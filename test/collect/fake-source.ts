@@ -1,16 +1,8 @@
 // A provider in memory for the core's own tests: records with arrival, event time and a time from which they can be found.
 
 import { randomUUID } from 'node:crypto';
-import {
-  type ClusterSettings,
-  type Page,
-  type Provider,
-  type ProviderRecord,
-  type Query,
-  type Source,
-  type SourceDeps,
-  z,
-} from '../../src/provider.ts';
+import * as z from 'zod';
+import type { ClusterSettings, Page, Provider, ProviderRecord, Query, Source, SourceDeps } from '../../src/provider.ts';
 
 export interface FakeRecord {
   readonly id?: string;
