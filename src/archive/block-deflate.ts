@@ -2,7 +2,7 @@
 
 import { createDeflater, type Deflater } from '../deflate/deflate.ts';
 import type { Deflated } from './pack-thread.ts';
-import { freeThread, threadsStarted, WORTH_A_THREAD } from './pack-threads.ts';
+import { DEFLATE_COST, freeThread, threadsStarted, WORTH_A_THREAD } from './pack-threads.ts';
 
 let here: Deflater | undefined;
 
@@ -13,5 +13,6 @@ let here: Deflater | undefined;
 export async function deflateBlock(block: Uint8Array, dictionary: Uint8Array | undefined): Promise<Buffer> {
   if (block.length < WORTH_A_THREAD && !threadsStarted())
     return (here ??= createDeflater()).compress(block, dictionary);
-  return Buffer.from(((await freeThread().send({ ask: 'deflate', block, dictionary })) as Deflated).buffer);
+  const sent = freeThread().send({ ask: 'deflate', block, dictionary }, block.length * DEFLATE_COST);
+  return Buffer.from(((await sent) as Deflated).buffer);
 }

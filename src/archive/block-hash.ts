@@ -3,7 +3,7 @@
 import { createHash } from 'node:crypto';
 import { crc32 } from 'node:zlib';
 import type { Digests } from './pack-thread.ts';
-import { freeThread, WORTH_A_THREAD } from './pack-threads.ts';
+import { freeThread, HASH_COST, WORTH_A_THREAD } from './pack-threads.ts';
 
 export interface BlockHash {
   /** Blocks count in the order of the calls. The bytes must stay as they are until this resolves. */
@@ -49,11 +49,11 @@ function hashBeside(): BlockHash {
   let ended = false;
   return {
     async update(block) {
-      await thread.send({ ask: 'hash', content, block });
+      await thread.send({ ask: 'hash', content, block }, block.length * HASH_COST);
     },
     async digest() {
       ended = true;
-      return (await thread.send({ ask: 'digest', content })) as Digests;
+      return (await thread.send({ ask: 'digest', content }, HASH_COST)) as Digests;
     },
     dispose() {
       if (!ended) thread.tell({ ask: 'drop', content });

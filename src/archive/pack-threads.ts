@@ -14,6 +14,10 @@ export const PACK_THREADS = Math.min(MOST, availableParallelism());
  */
 export const WORTH_A_THREAD = 1 << 20;
 
+/** What a byte costs a thread, measured: deflate and its check take seven times as long as SHA-256 and CRC-32. */
+export const DEFLATE_COST = 7;
+export const HASH_COST = 1;
+
 export type PackThread = Thread<Request, Answer>;
 
 let threads: PackThread[] = [];
@@ -30,10 +34,10 @@ export const threadsStarted = () => running().length > 0;
 /** The thread with the least to do; a new one as long as all have something to do and there may be more. */
 export function freeThread(): PackThread {
   const all = running();
-  const idle = all.find(({ waiting }) => waiting === 0);
+  const idle = all.find(({ load }) => load === 0);
   if (idle !== undefined) return idle;
   if (all.length === PACK_THREADS)
-    return all.reduce((least, thread) => (thread.waiting < least.waiting ? thread : least));
+    return all.reduce((least, thread) => (thread.load < least.load ? thread : least));
   const started: PackThread = startThread(new URL('./pack-thread.ts', import.meta.url), 'packs parts');
   threads.push(started);
   return started;

@@ -5,11 +5,12 @@ import { AuditkeepError } from '../errors.ts';
 
 /** What asks and what answers agree on the types; the thread answers each request that was sent, and none that was told. */
 export interface Thread<Request, Answer> {
-  /** Requests that wait for an answer. */
-  readonly waiting: number;
+  /** What waits for an answer: the sum of what those requests cost. */
+  readonly load: number;
   /** The thread ended: nothing sent from now on is answered. */
   readonly gone: boolean;
-  send(request: Request): Promise<Answer>;
+  /** @param cost its share of `load`, in whatever unit the callers agree on */
+  send(request: Request, cost: number): Promise<Answer>;
   /** A request without answer. */
   tell(request: Request): void;
 }
@@ -25,7 +26,8 @@ export function startThread<Request, Answer>(file: URL, what: string): Thread<Re
     resourceLimits: { maxYoungGenerationSizeMb: 2, maxOldGenerationSizeMb: 16 },
     execArgv: [],
   });
-  const waiting: { resolve: (answer: Answer) => void; reject: (error: Error) => void }[] = [];
+  const waiting: { cost: number; resolve: (answer: Answer) => void; reject: (error: Error) => void }[] = [];
+  let load = 0;
   let gone: Error | undefined;
   const fail = (why: string, cause?: Error) => {
     // an error is followed by the exit
@@ -36,25 +38,28 @@ export function startThread<Request, Answer>(file: URL, what: string): Thread<Re
     for (const one of waiting.splice(0)) one.reject(gone);
   };
   worker.on('message', (answer: Answer) => {
-    waiting.shift()!.resolve(answer);
+    const { cost, resolve } = waiting.shift()!;
+    load -= cost;
+    resolve(answer);
     if (waiting.length === 0) worker.unref();
   });
   worker.on('error', (error) => fail(error.message, error));
   worker.on('exit', (code) => fail(`exit code ${code}`));
   worker.unref();
   return {
-    get waiting() {
-      return waiting.length;
+    get load() {
+      return load;
     },
     get gone() {
       return gone !== undefined;
     },
-    send: (request) =>
+    send: (request, cost) =>
       new Promise((resolve, reject) => {
         // nobody would answer
         if (gone !== undefined) throw gone;
         if (waiting.length === 0) worker.ref();
-        waiting.push({ resolve, reject });
+        waiting.push({ cost, resolve, reject });
+        load += cost;
         worker.postMessage(request);
       }),
     tell: (request) => worker.postMessage(request),
