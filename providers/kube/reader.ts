@@ -1,5 +1,6 @@
 // Content of one file, plain or gzip, by offset: what is in hand stays valid when the file is renamed or deleted meanwhile.
 
+import { readSync } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import { Readable } from 'node:stream';
 import { constants, createGunzip } from 'node:zlib';
@@ -17,6 +18,11 @@ export interface Reader {
    * @param memory where to put them, at least `length` bytes; else memory of their own
    */
   read(offset: number, length: number, memory?: Buffer): Promise<Buffer>;
+  /**
+   * The same for a few bytes that were read a moment ago: of a plain file at once, for the system still has them. On a busy machine
+   * a turn of a pool thread takes milliseconds, and the walk would wait for it at each page.
+   */
+  again(offset: number, length: number): Buffer | Promise<Buffer>;
   close(): Promise<void>;
 }
 
@@ -56,6 +62,11 @@ async function readPlain(handle: FileHandle, offset: number, length: number, mem
     have += bytesRead;
   }
   return buffer.subarray(0, have);
+}
+
+function readAgain(fd: number, offset: number, length: number): Buffer {
+  const buffer = Buffer.allocUnsafeSlow(length);
+  return buffer.subarray(0, readSync(fd, buffer, 0, length, offset));
 }
 
 /** A file from its begin on. Not a stream of the handle: that one closes it when it is stopped, and reading back starts another. */
@@ -164,17 +175,19 @@ export async function readerOf(chunks: AsyncIterable<Buffer>, path: string): Pro
   const content = sequential(() =>
     isGzip(head) ? inflate(Readable.from(all(), { objectMode: true }), false) : { chunks: all(), stop() {} },
   );
+  async function read(offset: number, length: number, memory?: Buffer): Promise<Buffer> {
+    try {
+      return await content.read(offset, length, memory);
+    } catch (error) {
+      throw fileError(error, path);
+    }
+  }
   return {
     path,
     inode: '',
     gzip: isGzip(head),
-    async read(offset, length, memory) {
-      try {
-        return await content.read(offset, length, memory);
-      } catch (error) {
-        throw fileError(error, path);
-      }
-    },
+    read,
+    again: read,
     async close() {
       content.stop();
       await iterator.return?.();
@@ -196,15 +209,24 @@ export async function openReader(path: string, tolerant = false): Promise<Reader
     const content = isGzip(magic)
       ? sequential(() => inflate(Readable.from(contentOf(opened), { objectMode: true }), tolerant))
       : undefined;
+    const read = async (offset: number, length: number, memory?: Buffer) => {
+      try {
+        return await (content === undefined
+          ? readPlain(opened, offset, length, memory)
+          : content.read(offset, length, memory));
+      } catch (error) {
+        throw fileError(error, path);
+      }
+    };
     return {
       path,
       inode: `${dev}:${ino}`,
       gzip: content !== undefined,
-      async read(offset, length, memory) {
+      read,
+      again(offset, length) {
+        if (content !== undefined) return read(offset, length);
         try {
-          return await (content === undefined
-            ? readPlain(opened, offset, length, memory)
-            : content.read(offset, length, memory));
+          return readAgain(opened.fd, offset, length);
         } catch (error) {
           throw fileError(error, path);
         }

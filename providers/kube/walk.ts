@@ -44,13 +44,13 @@ async function check(file: LogFile, reader: Reader, place: Place): Promise<void>
   const same =
     place.at === 0
       ? await isStill(file, reader)
-      : digestOf(await reader.read(place.at - place.before, place.before)) === place.digest;
+      : digestOf(await reader.again(place.at - place.before, place.before)) === place.digest;
   if (!same) throw new StaleTokenError(`${reader.path} was cut or replaced while it was read`);
 }
 
 async function placeAt(reader: Reader, at: number, rest: Omit<Place, 'at' | 'before' | 'digest'>): Promise<Place> {
   const before = Math.min(CHECKED, at);
-  return { ...rest, at, before, digest: digestOf(await reader.read(at - before, before)) };
+  return { ...rest, at, before, digest: digestOf(await reader.again(at - before, before)) };
 }
 
 /**
