@@ -66,6 +66,11 @@ export interface Page {
    * Only for progress display; absent when not known.
    */
   readonly position?: number;
+  /**
+   * No later page of the walk will hold a record that arrived before this, milliseconds since the epoch, as far as the source knows:
+   * windows before it are packed meanwhile. If one comes all the same, the walk starts again. Not for sources with `pieces`; absent when not known.
+   */
+  readonly passed?: number;
   /** Called when nothing of the records is kept any more, and so may be used again what holds their content. Not called where a page failed. */
   release?(): void;
 }

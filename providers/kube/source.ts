@@ -31,9 +31,22 @@ interface Token extends Place {
   readonly id: string;
 }
 
-interface Open {
+/** A file whose turn it is. */
+interface Turn {
   readonly file: LogFile;
+  /** Earliest arrival in the files behind it; -Infinity if one of them doesn't tell. */
+  readonly later: number;
+}
+
+interface Open extends Turn {
   readonly reader: Reader;
+}
+
+function turnOf(files: readonly LogFile[], i: number): Turn | undefined {
+  const file = files[i];
+  if (file === undefined) return undefined;
+  const firsts = files.slice(i + 1).map(({ first = Number.NEGATIVE_INFINITY }) => first);
+  return { file, later: firsts.reduce((a, b) => Math.min(a, b), Number.POSITIVE_INFINITY) };
 }
 
 function parseToken(text: string): Token {
@@ -99,28 +112,33 @@ export function createSource(
   const lastKey = (file: LogFile) => `${file.id}:${file.size}:${file.inode}`;
 
   /** The first file behind `done` that can hold lines of the query. */
-  async function nextFile(query: Query, done?: Pick<LogFile, 'order' | 'id'>): Promise<LogFile | undefined> {
-    const files = await listed();
-    return files.find(
+  async function nextFile(query: Query, done?: Pick<LogFile, 'order' | 'id'>): Promise<Turn | undefined> {
+    const files = (await listed()).filter(
       (file) =>
         (done === undefined || inOrder(file, done) > 0) &&
         mayHold(file, query) &&
         (lasts.get(lastKey(file)) ?? Number.POSITIVE_INFINITY) >= query.arrival.from,
     );
+    return turnOf(files, 0);
   }
 
-  async function openFile(file: LogFile): Promise<Open> {
+  async function openFile(turn: Turn): Promise<Open> {
+    const { file } = turn;
     const reader = await openReader(file.path);
-    if (reader.inode === file.inode) return { file, reader };
+    if (reader.inode === file.inode) return { ...turn, reader };
     await reader.close();
     throw new StaleTokenError(`${file.path} was renamed while the walk came to it`);
   }
 
   async function reopen(token: Token): Promise<Open> {
-    const file = (await listed()).find((one) => one.id === token.id);
+    const files = await listed();
+    const turn = turnOf(
+      files,
+      files.findIndex((file) => file.id === token.id),
+    );
     // renamed or compressed it would still be here: it was deleted
-    if (file === undefined) throw new StaleTokenError('the file that the walk was in is gone');
-    return openFile(file);
+    if (turn === undefined) throw new StaleTokenError('the file that the walk was in is gone');
+    return openFile(turn);
   }
 
   async function fetchPage(query: Query, token: string | undefined, signal: AbortSignal): Promise<Page> {
@@ -129,10 +147,10 @@ export function createSource(
     let current: Open | undefined;
     let place: Place = START;
     if (token === undefined) {
-      const file = await nextFile(query);
-      if (file === undefined) return { records: [], bytes: 0 };
-      current = await openFile(file);
-      place = beginOf(file, query);
+      const turn = await nextFile(query);
+      if (turn === undefined) return { records: [], bytes: 0 };
+      current = await openFile(turn);
+      place = beginOf(turn.file, query);
     } else {
       const parsed = parseToken(token);
       place = parsed;
@@ -151,7 +169,7 @@ export function createSource(
   }
 
   async function readFrom(current: Open, from: Place, query: Query, signal: AbortSignal): Promise<Page> {
-    const { file, reader } = current;
+    const { file, later, reader } = current;
     const memory = free.pop() ?? Buffer.allocUnsafeSlow(chunk);
     let released = false;
     const release = () => {
@@ -175,7 +193,13 @@ export function createSource(
     if (place !== undefined) {
       const next = JSON.stringify({ ...place, id: file.id });
       await keepOpen(next, current);
-      return { records, next, bytes, ...(max !== undefined && { position: max }), release };
+      return {
+        records,
+        next,
+        bytes,
+        ...(max !== undefined && { position: max, passed: Math.min(max, later) }),
+        release,
+      };
     }
     if (file.final && max !== undefined && max < query.arrival.to) lasts.set(lastKey(file), max);
     const following = await nextFile(query, file);
@@ -183,11 +207,15 @@ export function createSource(
       await reader.close();
       return { records, bytes, release };
     }
-    const next = JSON.stringify({ ...beginOf(following, query), id: following.id });
+    const next = JSON.stringify({ ...beginOf(following.file, query), id: following.file.id });
     const opened = await openFile(following);
     await reader.close();
     await keepOpen(next, opened);
-    return { records, next, bytes, release };
+    const {
+      file: { first = Number.NEGATIVE_INFINITY },
+      later: after,
+    } = following;
+    return { records, next, bytes, passed: Math.min(first, after), release };
   }
 
   async function horizon(): Promise<Horizon> {

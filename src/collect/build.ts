@@ -6,6 +6,7 @@ import { type Digest, digestOf, leafHash } from '../archive/hash.ts';
 import { dateOf, idsKey } from '../archive/keys.ts';
 import type { EventPart, IdsFile, Manifest } from '../archive/manifest.ts';
 import type { PartWriter } from '../archive/part.ts';
+import { StaleTokenError } from '../errors.ts';
 import { type AuditEvent, scanEvent } from '../event.ts';
 import type { ApplyPolicy } from '../policy/apply.ts';
 import type { Redactor } from '../policy/redact.ts';
@@ -43,7 +44,10 @@ export interface Builder {
   add(record: ProviderRecord, fingerprint: Digest, window?: number, apply?: ApplyPolicy): void;
   /** To be called and awaited page by page: resolves when what was handed to threads and store has room for more. Undefined where there is nothing to wait for. */
   settle(): Promise<void> | undefined;
-  /** Ends all parts and puts them. The manifest may be committed when this has resolved. */
+  /**
+   * Ends all parts and puts them; the same promise each time. The manifest may be committed when this has resolved, and the walk is
+   * complete. May be called before that when no more records are expected: then `add` throws StaleTokenError if one comes.
+   */
   finish(): Promise<Built>;
   dispose(): Promise<void>;
 }
@@ -70,6 +74,7 @@ export function createBuilder(cluster: string, name: string, deps: BuildDeps): B
   const tally = createTally();
   let redacted = 0;
   let idle = 0;
+  let finishing: Promise<Built> | undefined;
   const contents = createDigestSet(scratch);
   const ids = createFingerprintList(scratch);
   const files = createPartFiles(cluster, name, deps);
@@ -157,10 +162,38 @@ export function createBuilder(cluster: string, name: string, deps: BuildDeps): B
     await files.settle();
   }
 
+  async function finish(): Promise<Built> {
+    // nothing more is compared, and putting needs room
+    contents.dispose();
+    for (const date of [...open.keys()].sort()) seal(date);
+    rejects.seal();
+    raw.seal();
+    await files.end();
+    const byKey = (a: { key: string }, b: { key: string }) => (a.key < b.key ? -1 : 1);
+    let idsFile: IdsFile | undefined;
+    if (counts.received > 0) {
+      const { body, sha256 } = await ids.finish();
+      const key = idsKey(cluster, name, sha256);
+      await deps.beforePut?.();
+      await putOnce(store, key, body, sha256);
+      idsFile = { key, count: counts.received, sha256 };
+    }
+    return {
+      counts: { ...counts },
+      ...tally.end(deps.redact === undefined ? undefined : redacted),
+      ...(idsFile !== undefined && { ids: idsFile }),
+      parts: parts.sort(byKey),
+      rejects: rejects.parts.sort(byKey),
+      ...(deps.keepRaw && { raw: raw.parts.sort(byKey) }),
+    };
+  }
+
   return {
     counts,
     dates,
     add(record, fingerprint, window, apply = deps.apply) {
+      if (finishing !== undefined)
+        throw new StaleTokenError(`a record of ${name} came when the walk seemed to be past it`);
       idle = 0;
       counts.received++;
       ids.add(fingerprint);
@@ -208,36 +241,14 @@ export function createBuilder(cluster: string, name: string, deps: BuildDeps): B
       if (deps.keepRaw) raw.add(written.date, oneLine(record.content));
     },
     settle() {
+      if (finishing !== undefined) return undefined;
       // of a day's windows few get records at a time
       const pages = idle++;
       return pages > 0 && pages % RESTS_AFTER !== 0 ? undefined : settle(pages > 0);
     },
-    async finish() {
-      // nothing more is compared, and putting needs room
-      contents.dispose();
-      for (const date of [...open.keys()].sort()) seal(date);
-      rejects.seal();
-      raw.seal();
-      await files.end();
-      const byKey = (a: { key: string }, b: { key: string }) => (a.key < b.key ? -1 : 1);
-      let idsFile: IdsFile | undefined;
-      if (counts.received > 0) {
-        const { body, sha256 } = await ids.finish();
-        const key = idsKey(cluster, name, sha256);
-        await deps.beforePut?.();
-        await putOnce(store, key, body, sha256);
-        idsFile = { key, count: counts.received, sha256 };
-      }
-      return {
-        counts: { ...counts },
-        ...tally.end(deps.redact === undefined ? undefined : redacted),
-        ...(idsFile !== undefined && { ids: idsFile }),
-        parts: parts.sort(byKey),
-        rejects: rejects.parts.sort(byKey),
-        ...(deps.keepRaw && { raw: raw.parts.sort(byKey) }),
-      };
-    },
+    finish: () => (finishing ??= finish()),
     async dispose() {
+      await finishing?.catch(() => undefined); // whoever asked for it has the error
       contents.dispose();
       await ids.dispose();
       await files.rest();

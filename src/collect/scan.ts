@@ -81,7 +81,13 @@ export async function runScan(scan: Scan, context: ClusterContext): Promise<Outc
   try {
     await context.scratch.budget.room(ROOM, context.signal);
     const walk = createWalk(context.source, query, context);
-    return await restarting(() => attempt(scan, query, walk, context), context.reading);
+    let early = true;
+    return await restarting(() => {
+      const ending = attempt(scan, query, walk, context, early);
+      // perhaps it was too early
+      early = false;
+      return ending;
+    }, context.reading);
   } catch (error) {
     context.signal.throwIfAborted();
     return windows.map((span) => ({ name: windowName(span), span, error: error as Error }));
@@ -108,11 +114,28 @@ function addTurn(
   return i;
 }
 
-async function attempt(scan: Scan, query: Query, walk: Walk, context: ClusterContext): Promise<Outcome[]> {
+/** @param early windows that the walk has passed are packed and put while it goes on */
+async function attempt(
+  scan: Scan,
+  query: Query,
+  walk: Walk,
+  context: ClusterContext,
+  early: boolean,
+): Promise<Outcome[]> {
   const { budget } = context.scratch;
   const { windows } = scan;
   const length = windows[0]!.to - windows[0]!.from;
   const builders = windows.map((span) => builderFor(context, windowName(span), scan.final));
+  let passed = 0;
+  let over = false;
+  const pass = (time: number) => {
+    for (; windows[passed] !== undefined && windows[passed]!.to <= time; passed++) {
+      const builder = builders[passed]!;
+      if (tooManyRejects(builder, context)) continue;
+      // its failure is that of the window, which asks again
+      context.commits(async () => over || (await builder.finish())).catch(() => undefined);
+    }
+  };
   try {
     const pages = await walk.run(async (page) => {
       budget.force(page.bytes);
@@ -128,6 +151,7 @@ async function attempt(scan: Scan, query: Query, walk: Walk, context: ClusterCon
       } finally {
         budget.give(page.bytes);
       }
+      if (early && page.passed !== undefined) pass(page.passed);
       const { bytes, records, position } = page;
       context.emit({
         type: 'page',
@@ -157,6 +181,7 @@ async function attempt(scan: Scan, query: Query, walk: Walk, context: ClusterCon
       throw result.reason;
     });
   } finally {
+    over = true;
     for (const builder of builders) {
       for (const date of builder.dates) context.touched.add(date);
       await builder.dispose();
@@ -188,11 +213,15 @@ async function finishWindow(
   return { name, span, manifest: stored, won };
 }
 
+function tooManyRejects({ counts }: Builder, { config }: ClusterContext): boolean {
+  return counts.rejected >= MANY_REJECTS && counts.rejected > config.rejects.maxRatio * counts.received;
+}
+
 /** A changed format must not pass as "all rejected" (rejects.maxRatio). */
 function checkRejects(name: string, span: Span, builder: Builder, seen: Seen, context: ClusterContext): void {
+  if (!tooManyRejects(builder, context)) return;
   const { rejected, received } = builder.counts;
   const { maxRatio } = context.config.rejects;
-  if (rejected < MANY_REJECTS || rejected <= maxRatio * received) return;
   const share = `${rejected} of ${received} records of ${name} can't be decoded`;
   const { retention } = seen.horizon;
   const left = retention === undefined ? Number.POSITIVE_INFINITY : span.from + retention - context.clock.now();

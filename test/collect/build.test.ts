@@ -7,7 +7,7 @@ import { describe, expect, it } from 'vitest';
 import { sha256Hex } from '../../src/archive/hash.ts';
 import type { Store } from '../../src/archive/store/store.ts';
 import { fingerprintOf } from '../../src/collect/build.ts';
-import { AuthError, TamperError } from '../../src/errors.ts';
+import { AuthError, StaleTokenError, TamperError } from '../../src/errors.ts';
 import { scratchOf } from '../archive/scratch.ts';
 import { add, build, dateOf, DAY, eventLine, linesOf, numberOf, problemsOf, record, T } from './building.ts';
 import { memoryStore } from './memory-store.ts';
@@ -284,5 +284,37 @@ describe('dispose', () => {
     page.fill(0x20);
     const { parts } = await builder.finish();
     expect(parts[0]).toMatchObject({ firstStage: '2026-06-22T10:00:00.000123Z', lines: 1 });
+  });
+});
+
+describe('finish', () => {
+  it('may be asked for more than once, and for a record that comes later the walk must start again', async () => {
+    const store = memoryStore();
+    const builder = build(store, scratchOf(64 << 20));
+    add(builder, record(eventLine(T, 'one')));
+    const built = builder.finish();
+    expect(builder.finish()).toBe(built);
+    expect(() => add(builder, record(eventLine(T, 'two')))).toThrow(StaleTokenError);
+    expect(builder.settle()).toBeUndefined();
+    expect((await built).counts).toMatchObject({ received: 1, written: 1 });
+    expect(await problemsOf(store, await built)).toEqual([]);
+    await builder.dispose();
+  });
+
+  it('is waited for by dispose', async () => {
+    const store = memoryStore();
+    let done = false;
+    const put: Store['put'] = async (key, body, options) => {
+      if (key.startsWith('ids/')) await new Promise((resolve) => setTimeout(resolve, 20));
+      const result = await store.put(key, body, options);
+      done = key.startsWith('ids/');
+      return result;
+    };
+    const builder = build({ ...store, put }, scratchOf(64 << 20));
+    add(builder, record(eventLine(T, 'one')));
+    const built = builder.finish();
+    await builder.dispose();
+    expect(done).toBe(true);
+    await built;
   });
 });

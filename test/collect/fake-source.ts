@@ -22,13 +22,15 @@ export interface FakeLog {
   pageSize: number;
   identity: string;
   reads: 'wide' | 'exact';
+  /** What pages say of `passed`: nothing, what is true now, or that nothing older comes than the page has, which is often wrong. */
+  passes: 'never' | 'truly' | 'rashly';
   /** Called before each page; may throw what a service would. */
   onFetch?: (query: Query, token: string | undefined) => void | Promise<void>;
   fetches: number;
 }
 
 export function fakeLog(now: number): FakeLog {
-  return { records: [], now, pageSize: 7, identity: 'fake:one', reads: 'wide', fetches: 0 };
+  return { records: [], now, pageSize: 7, identity: 'fake:one', reads: 'wide', passes: 'never', fetches: 0 };
 }
 
 /** A believable Event; `note` makes it unique. */
@@ -38,6 +40,8 @@ export function eventLine(time: number, note = randomUUID() as string): Buffer {
     `{"kind":"Event","apiVersion":"audit.k8s.io/v1","level":"Metadata","auditID":"${note}","stage":"ResponseComplete","requestURI":"/api/v1/namespaces/default/pods/web","verb":"get","user":{"username":"alice"},"sourceIPs":["10.0.0.1"],"objectRef":{"resource":"pods","namespace":"default","name":"web","apiVersion":"v1"},"responseStatus":{"metadata":{},"code":200},"requestReceivedTimestamp":"${stamp}","stageTimestamp":"${stamp}"}`,
   );
 }
+
+const arrivalOf = ({ record }: { record: FakeRecord }) => record.arrival;
 
 export function fakeProvider(log: FakeLog): Provider {
   const ahead = 2 * 3_600_000;
@@ -88,7 +92,12 @@ export function fakeProvider(log: FakeLog): Provider {
           // whoever still looks at them then finds garbage
           release: () => records.forEach(({ content }) => content.fill('!')),
           bytes: records.reduce((n, r) => n + r.content.length, 0),
-          ...(last !== undefined && rest.length > page.length && { next: `${last.record.time}:${last.order}` }),
+          ...(last !== undefined &&
+            rest.length > page.length && {
+              next: `${last.record.time}:${last.order}`,
+              ...(log.passes === 'truly' && { passed: Math.min(...rest.slice(page.length).map(arrivalOf)) }),
+              ...(log.passes === 'rashly' && { passed: Math.max(...page.map(arrivalOf)) }),
+            }),
         };
       },
       close: async () => undefined,

@@ -81,6 +81,7 @@ const runArb = fc.record({
 export const historyArb = fc.record({
   seed: fc.integer({ min: 0 }),
   reads: fc.constantFrom('wide' as const, 'exact' as const),
+  passes: fc.constantFrom('never' as const, 'truly' as const, 'rashly' as const),
   ids: fc.boolean(),
   pageSize: fc.integer({ min: 1, max: 20 }),
   /** Longest span of arrival that one query takes, hours. */
@@ -103,6 +104,7 @@ export type History = typeof historyArb extends fc.Arbitrary<infer H> ? H : neve
 export function makeLog(history: History): FakeLog {
   const log = fakeLog(FIRST);
   log.reads = history.reads;
+  log.passes = history.passes;
   log.pageSize = history.pageSize;
   const put = (time: number, arrival: number, hidden: number, content: Buffer) =>
     log.records.push({

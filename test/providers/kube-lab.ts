@@ -41,7 +41,7 @@ export function sourceOf(files: string | string[], now: () => number, chunk?: nu
   return createSource({ name: 'lab', provider: 'kube' }, { files: [files].flat() }, deps(now), chunk);
 }
 
-/** All records of a span. `between` runs after each page that has a next one. */
+/** All records of a span. `between` runs after each page that has a next one; without it, what pages say of `passed` must hold. */
 export async function walk(
   source: Source,
   from = 0,
@@ -51,8 +51,12 @@ export async function walk(
   const { signal } = new AbortController();
   const records: ProviderRecord[] = [];
   let token: string | undefined;
+  let passed = Number.NEGATIVE_INFINITY;
   for (let page = 0; ; page++) {
     const answer = await source.fetchPage({ arrival: { from, to }, lateness: 0 }, token, signal);
+    for (const { arrival } of answer.records)
+      if (between === undefined && arrival < passed) throw new Error(`${arrival} came after ${passed} was passed`);
+    passed = Math.max(passed, answer.passed ?? passed);
     records.push(...answer.records);
     token = answer.next;
     if (token === undefined) return records;
