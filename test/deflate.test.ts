@@ -137,10 +137,10 @@ describe('compress', () => {
   it.each<[string, Buffer]>([
     ['generated lines', DAY],
     ['real lines', Buffer.concat(REAL_LINES.flatMap((line) => [line, Buffer.from('\n')]))],
-  ])('makes %s as small as zlib at level 6, within 2 %%', (_, content) => {
+  ])('makes %s as small as zlib at level 6, within 3 %%', (_, content) => {
     const ours = deflater.compress(content.subarray(0, 1 << 20)).length;
     const zlibs = deflateRawSync(content.subarray(0, 1 << 20), { level: 6 }).length;
-    expect(ours).toBeLessThan(zlibs * 1.02);
+    expect(ours).toBeLessThan(zlibs * 1.03);
   });
 });
 

@@ -1,7 +1,8 @@
 // Compresses bytes to a raw deflate stream (RFC 1951), made for audit lines: few long matches with the lines before (AssemblyScript, compiled by build-wasm.ts).
 //
-// Hash chains over 5 bytes with lazy matching, as zlib does it, but: chains are followed less far, matches grow backwards into what
-// no match was found for, and where nothing matches (UUIDs, hashes) it looks less often. Always codes of its own (dynamic
+// Hash chains over 5 bytes with lazy matching, as zlib does it, but: chains are followed less far, a line is first compared with the one
+// that the last match was in, matches grow backwards into what no match was found for, and where nothing matches (UUIDs, hashes) it
+// looks less often. Always codes of its own (dynamic
 // Huffman): lines of JSON are never so short or so random that fixed codes or stored bytes would be better by much.
 
 // Layout of the memory. What is below 64 KiB is the compiler's, for the tables at the end of this list.
@@ -52,15 +53,17 @@ const LONGEST: usize = 258;
 /** Shorter ones are seldom worth their distance. */
 const SHORTEST: usize = 4;
 /** So many positions are looked at for a match, and for a better one at the next position. */
-const DEPTH: i32 = 24;
-const LAZY_DEPTH: i32 = 12;
+const DEPTH: i32 = 16;
+const LAZY_DEPTH: i32 = 8;
 /** From this length on no better one is looked for: neither among further positions, nor at the next one. */
 const GOOD: usize = 128;
 const LAZY: usize = 128;
-/** In a match of this length only every second position is remembered: whoever misses one finds the next and grows backwards. */
-const LONG: usize = 48;
+/** A match as far back as the last one is taken at once if it has this length: two lines that agree go on doing so behind a word that differs. */
+const REPEATED: usize = 48;
+/** Behind so many positions of a match only every second is remembered: whoever misses one finds the next and grows backwards. */
+const DENSE: usize = 8;
 /** For each so many bytes without a match one position more is passed over, up to so many: it is noise, and matches grow backwards. */
-const PATIENCE: usize = 12;
+const PATIENCE: usize = 8;
 const MOST_SKIPPED: usize = 5;
 
 // RFC 1951, 3.2.5: first length and distance of each code, and its number of extra bits.
@@ -425,19 +428,28 @@ export function compress(size: usize, dictionary: usize): usize {
   }
   // the last code is for 258 alone, which the one before would cover too
   store<u8>(LENGTH_CODE + LONGEST, 28);
-  for (let p = first; p < CONTENT; p++) remember(p, hashOf(p));
+  for (let p = first; p < CONTENT; p += 2) remember(p, hashOf(p));
 
   let token = TOKENS;
   const lastToken = TOKENS + (MOST_TOKENS << 2);
   /** What lies from here to `p` has no match yet. */
   let anchor = CONTENT;
   let p = CONTENT;
+  /** How far back the last match was. */
+  let back: usize = 1;
   // a hash reads 8 bytes
   const last = size > 8 ? end - 8 : CONTENT;
   while (p < last) {
     let hash = hashOf(p);
     let latest: usize = load<u32>(HEAD + hash);
-    let match = search(p, latest, first, end, SHORTEST - 1, DEPTH);
+    let match: u32 = 0;
+    const same = p - back;
+    if (load<u32>(same) == load<u32>(p) && same >= max(first, p - WINDOW)) {
+      const length = agreeing(same, p, min(end - p, LONGEST));
+      if (length >= REPEATED) match = <u32>((length << 16) | (back - 1));
+    }
+    const repeated = match != 0;
+    if (!repeated) match = search(p, latest, first, end, SHORTEST - 1, DEPTH);
     follow(p, hash, latest);
     if (match == 0) {
       let skipped = min((p - anchor) / PATIENCE, MOST_SKIPPED);
@@ -445,7 +457,7 @@ export function compress(size: usize, dictionary: usize): usize {
       continue;
     }
     // a longer one may begin at the next byte
-    while (<usize>(match >> 16) < LAZY && p + 1 < last) {
+    while (!repeated && <usize>(match >> 16) < LAZY && p + 1 < last) {
       hash = hashOf(p + 1);
       latest = load<u32>(HEAD + hash);
       const better = search(p + 1, latest, first, end, match >> 16, LAZY_DEPTH);
@@ -456,6 +468,7 @@ export function compress(size: usize, dictionary: usize): usize {
     }
     let length: usize = match >> 16;
     const less: usize = match & 0xffff;
+    back = less + 1;
     const behind = p + length;
     let next = p + 1;
     while (p > anchor && p - less - 1 > first && length < LONGEST && load<u8>(p - 1) == load<u8>(p - less - 2)) {
@@ -481,15 +494,14 @@ export function compress(size: usize, dictionary: usize): usize {
     countOne(LITERAL_COUNTS + ((257 + <u32>load<u8>(LENGTH_CODE + length)) << 2));
     countOne(DISTANCE_COUNTS + (distanceCode(<u32>less) << 2));
     const stop = min(behind, last);
-    if (length < LONG) {
-      // two positions from one load
-      for (; next + 1 < stop; next += 2) {
-        const bytes = load<u64>(next);
-        remember(next, hashOfBytes(bytes << 24));
-        remember(next + 1, hashOfBytes((bytes << 16) & 0xffffffffff000000));
-      }
-      if (next < stop) remember(next, hashOf(next));
-    } else for (; next < stop; next += 2) remember(next, hashOf(next));
+    const dense = min(stop, next + DENSE);
+    // two positions from one load
+    for (; next + 1 < dense; next += 2) {
+      const bytes = load<u64>(next);
+      remember(next, hashOfBytes(bytes << 24));
+      remember(next + 1, hashOfBytes((bytes << 16) & 0xffffffffff000000));
+    }
+    for (; next < stop; next += 2) remember(next, hashOf(next));
     p = behind;
     anchor = behind;
   }
