@@ -36,8 +36,7 @@ export function freeThread(): PackThread {
   const all = running();
   const idle = all.find(({ load }) => load === 0);
   if (idle !== undefined) return idle;
-  if (all.length === PACK_THREADS)
-    return all.reduce((least, thread) => (thread.load < least.load ? thread : least));
+  if (all.length === PACK_THREADS) return all.reduce((least, thread) => (thread.load < least.load ? thread : least));
   const started: PackThread = startThread(new URL('./pack-thread.ts', import.meta.url), 'packs parts');
   threads.push(started);
   return started;
