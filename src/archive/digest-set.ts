@@ -3,7 +3,7 @@
 import { closeSync, openSync, readSync, rmSync, writeFileSync } from 'node:fs';
 import type { Digest } from './hash.ts';
 import { sortKeys } from './sorted-keys.ts';
-import type { Scratch } from './spool.ts';
+import { type Scratch, scratchError } from './spool.ts';
 
 /**
  * Bytes of a digest that are compared. 128 bits of SHA-256: finding two contents that agree in them takes 2^64 work,
@@ -169,7 +169,13 @@ function createRun(keys: Buffer, path: string): Run {
     }
     if (i % INDEX_EVERY === 0) keys.copy(index, (i / INDEX_EVERY) * WIDTH, i * WIDTH, (i + 1) * WIDTH);
   }
-  writeFileSync(path, keys, { flag: 'wx' });
+  try {
+    writeFileSync(path, keys, { flag: 'wx' });
+  } catch (error) {
+    // where the disk is full, its beginning is there
+    rmSync(path, { force: true });
+    throw scratchError(error, path);
+  }
   const page = Buffer.allocUnsafe(INDEX_EVERY * WIDTH);
 
   return {

@@ -5,7 +5,7 @@ import { createReadStream } from 'node:fs';
 import { readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { type Digest, FINGERPRINT_BYTES, sha256Hex } from './hash.ts';
 import { mergeSorted, sortKeys } from './sorted-keys.ts';
-import type { Scratch } from './spool.ts';
+import { inScratch, type Scratch } from './spool.ts';
 import type { Body } from './store/store.ts';
 
 const CHUNK = 256 << 10;
@@ -49,7 +49,7 @@ export function createFingerprintList(scratch: Scratch): FingerprintList {
   };
   async function spill(): Promise<void> {
     const path = scratch.path();
-    await writeFile(path, inMemory(), { flag: 'wx' });
+    await inScratch(path, () => writeFile(path, inMemory(), { flag: 'wx' }));
     runs.push(path);
     release();
   }
@@ -97,7 +97,7 @@ export function createFingerprintList(scratch: Scratch): FingerprintList {
       }
       await spill();
       const path = scratch.path();
-      await mergeSorted(runs, FINGERPRINT_BYTES, path);
+      await inScratch(path, () => mergeSorted(runs, FINGERPRINT_BYTES, path));
       await Promise.all(runs.splice(0).map((run) => rm(run, { force: true })));
       runs.push(path);
       return { body: { path, size: (await stat(path)).size }, sha256: await fileSha256(path) };

@@ -3,6 +3,7 @@
 import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { freeOwnMemory } from '../free-memory.ts';
+import { AuditkeepError } from '../errors.ts';
 import type { Budget } from './budget.ts';
 import { growingFile } from './store/file-io.ts';
 import type { Body, SpoolFile } from './store/store.ts';
@@ -32,10 +33,30 @@ export function createScratch(directory: string, budget: Budget): Scratch {
 /** More than this goes to a file even where the budget has room: many windows grow at once, and for the put the chunks are copied together. */
 const MOST_IN_MEMORY = 256 << 10;
 
+/** What an error of node:fs about a file of the scratch folder means for the operator. */
+export function scratchError(error: unknown, path: string): Error {
+  const { code } = error as NodeJS.ErrnoException;
+  if (error instanceof AuditkeepError || code === undefined) return error as Error;
+  return new AuditkeepError(`can't keep a temporary file of this run, ${path}: ${code}`, {
+    cause: error,
+    hint: 'what does not fit into collect.memory is kept there: free space (df, df -i), or set TMPDIR to a larger folder that can be written, then run again; committed windows are safe',
+  });
+}
+
+/** Runs `work` on a file of the scratch folder. Throws scratchError where the file is to blame. */
+export async function inScratch<T>(path: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    throw scratchError(error, path);
+  }
+}
+
 /** A file in the scratch folder. */
 async function scratchFile(scratch: Scratch): Promise<SpoolFile> {
   const path = scratch.path();
-  return growingFile(path, await open(path, 'wx'));
+  const handle = await inScratch(path, () => open(path, 'wx'));
+  return growingFile(path, handle, (error) => scratchError(error, path));
 }
 
 /** @param begin makes the file for what doesn't stay in memory */

@@ -118,13 +118,20 @@ export function checkSize(path: string, size: number, counted: number): void {
     });
 }
 
-/** A new file, open, as one that grows. */
-export function growingFile(path: string, handle: FileHandle): SpoolFile {
+/**
+ * A new file, open, as one that grows.
+ * @param explain makes of an error of node:fs what its operator is told
+ */
+export function growingFile(
+  path: string,
+  handle: FileHandle,
+  explain = (error: unknown) => fileError(error, 'write', path),
+): SpoolFile {
   const write = async (work: () => Promise<void>): Promise<void> => {
     try {
       await work();
     } catch (error) {
-      throw fileError(error, 'write', path);
+      throw explain(error);
     }
   };
   return {
