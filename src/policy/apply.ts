@@ -112,24 +112,29 @@ export function policyFor(policy: Policy | undefined, options: PolicyOptions): A
   return (event) => carryOut(event, verdictOn(event));
 }
 
+const NOTHING = {};
+
 /** Makes of an event what its verdict says, with the guard. */
 export function executor(
   policy: Policy,
   options: Pick<PolicyOptions, 'secrets'>,
 ): (event: AuditEvent, verdict: Verdict) => Applied {
   const guarded = options.secrets === 'redact';
+  const names = policy.rules.map((_, i) => ruleName(i));
   const isSecret = guarded ? isSecretEvent : () => false;
   return (event, { decision, droppedBy, level, undecided }) => {
     if (droppedBy !== undefined) return { kept: false, droppedBy, ...(undecided !== undefined && { undecided }) };
-    const more = {
-      ...(undecided !== undefined && { undecided }),
-      ...(rank(decision.level) > rank(event.level) && { unattained: ruleName(decision.rule) }),
-    };
+    const unattained = rank(decision.level) > rank(event.level) ? names[decision.rule] : undefined;
+    const more =
+      undecided === undefined && unattained === undefined
+        ? NOTHING
+        : { ...(undecided !== undefined && { undecided }), ...(unattained !== undefined && { unattained }) };
     // at Metadata there is nothing left for the guard but annotations, which withoutSecrets looks at
     if (level === 'Metadata' ? guarded : isSecret(event))
       return finish(event, withoutSecrets(event), level === 'Metadata' ? ruleName(decision.rule) : 'secrets', more);
     const { omitManagedFields } = decision;
-    if (level === event.level && !omitManagedFields) return { kept: true, line: event.line, level, ...more };
+    if (level === event.level && !omitManagedFields)
+      return more === NOTHING ? unchanged(event) : { kept: true, line: event.line, level, ...more };
     const line = lower(event, level, { omitManagedFields });
     const own = policy.rules[decision.rule]?.omitManagedFields !== undefined;
     const fields = own ? `${ruleName(decision.rule)}.omitManagedFields` : 'omitManagedFields';

@@ -72,6 +72,21 @@ export function requestInfo(method: string, url: string): RequestInfo | undefine
   return { ...path, verb, name };
 }
 
+/** Paths kept at most, and the longest URI of which one is kept. */
+const KEEP = 2000;
+const LONGEST_KEPT = 512;
+const seen = new Map<string, RequestPath>();
+
+/** As readPath: the same few leases, endpoints and lists are asked for over and over. */
+function readAgain(path: string): RequestPath {
+  const known = seen.get(path);
+  if (known !== undefined) return known;
+  const read = readPath(path);
+  if (seen.size >= KEEP) seen.clear();
+  seen.set(path, read);
+  return read;
+}
+
 const NAMELESS_READS = new Set(['get', 'list', 'watch']);
 
 /** Quick test: most lists have no field selector. Its own name may be spelled with escapes. */
@@ -83,7 +98,7 @@ function mayName(query: string): boolean {
 export function attributesFromUri(uri: string, verb: string, user: User | null): Attributes | undefined {
   const split = splitUri(uri);
   if (split === undefined) return undefined;
-  const path = readPath(split.path);
+  const path = uri.length > LONGEST_KEPT ? readPath(split.path) : readAgain(split.path);
   let name = path.name;
   if (name === '' && path.resourceRequest && path.verbPrefix === '' && NAMELESS_READS.has(verb) && mayName(split.query))
     name = nameFromQuery(readQuery(split.query));

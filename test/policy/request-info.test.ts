@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { attributesOf, requestInfo } from '../../src/policy/request-info.ts';
+import { attributesFromUri, attributesOf, requestInfo } from '../../src/policy/request-info.ts';
+import { readPath } from '../../src/policy/request-path.ts';
 import { fixture, hasShared, makeEvent, readLines, SHARED } from './lines.ts';
 
 interface Case {
@@ -84,5 +85,32 @@ describe('attributesOf', () => {
       username: '',
       groups: ['g'],
     });
+  });
+});
+
+describe('attributesFromUri', () => {
+  it('says of a path what it said before, however many come in between', () => {
+    const paths = Array.from({ length: 5000 }, (_, i) => [
+      `/api/v1/namespaces/n${i % 7}/pods/p${i}/log`,
+      `/apis/apps/v1/deployments/${i}`,
+      `/healthz/${i}`,
+      `/api/v1/watch/namespaces/n${i}`,
+      // too long to be kept
+      `/api/v1/namespaces/default/secrets/${'s'.repeat(600)}${i}`,
+    ]).flat();
+    for (const path of [...paths, ...paths.slice(-20), ...paths.slice(-20)]) {
+      const { namespace, resource, subresource, name, apiGroup, resourceRequest } = readPath(path);
+      expect(attributesFromUri(`${path}?watch=true`, 'watch', null)).toEqual({
+        user: null,
+        verb: 'watch',
+        path,
+        namespace,
+        resource,
+        subresource,
+        name,
+        apiGroup,
+        resourceRequest,
+      });
+    }
   });
 });
