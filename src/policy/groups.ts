@@ -1,6 +1,7 @@
 // Groups of users where the source doesn't tell them (GKE): what is certain from the name alone.
 
 import { type AuditEvent, beginOf, endOf } from '../event.ts';
+import { remembered } from './remembered.ts';
 import { type User, userOf } from './request-info.ts';
 
 /**
@@ -23,16 +24,10 @@ const KEEP = 10_000;
  * @param groups `unknown`: the source tells no groups, the certain ones are added
  */
 export function userReader(groups: 'known' | 'unknown'): (event: AuditEvent) => User | null {
-  const seen = new Map<string, User | null>();
-  return (event) => {
-    const text = event.line.toString('latin1', beginOf(event, 'user'), endOf(event, 'user'));
-    const known = seen.get(text);
-    if (known !== undefined) return known;
-    let user = userOf(event);
-    if (user !== null && groups === 'unknown')
-      user = { ...user, groups: [...new Set([...user.groups, ...certainGroups(user.username)])] };
-    if (seen.size >= KEEP) seen.clear();
-    seen.set(text, user);
-    return user;
-  };
+  const read = remembered(KEEP, (_text, event: AuditEvent) => {
+    const user = userOf(event);
+    if (user === null || groups === 'known') return user;
+    return { ...user, groups: [...new Set([...user.groups, ...certainGroups(user.username)])] };
+  });
+  return (event) => read(event.line.toString('latin1', beginOf(event, 'user'), endOf(event, 'user')), event);
 }

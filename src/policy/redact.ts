@@ -4,6 +4,7 @@ import { createHmac } from 'node:crypto';
 import { type AuditEvent, beginOf, endOf } from '../event.ts';
 import { elements, nameAt, walkObject } from '../json.ts';
 import type { RedactConfig, Step } from './redact-config.ts';
+import { remembered } from './remembered.ts';
 import { attributesOf } from './request-info.ts';
 import { type Edit, splice } from './splice.ts';
 
@@ -139,17 +140,11 @@ function eachString(
 }
 
 function pseudonyms({ key, system }: NonNullable<RedactConfig['users']>): (name: string) => string | undefined {
-  const known = new Map<string, string>();
-  return (name) => {
-    if (name === '' || (!system && name.startsWith('system:'))) return undefined;
-    let pseudonym = known.get(name);
-    if (pseudonym === undefined) {
-      pseudonym = `hmac:${createHmac('sha256', key).update(name).digest('hex').slice(0, 32)}`;
-      if (known.size >= 10_000) known.clear();
-      known.set(name, pseudonym);
-    }
-    return pseudonym;
-  };
+  const pseudonym = remembered(
+    10_000,
+    (name) => `hmac:${createHmac('sha256', key).update(name).digest('hex').slice(0, 32)}`,
+  );
+  return (name) => (name === '' || (!system && name.startsWith('system:')) ? undefined : pseudonym(name));
 }
 
 function userEdits(event: AuditEvent, pseudonym: (name: string) => string | undefined): Edit[] {

@@ -1,6 +1,7 @@
 // RequestInfo: what the API server knows of a request before it handles it, from method and URL or from an exported Event.
 
 import { type AuditEvent, beginOf, endOf, fieldValue } from '../event.ts';
+import { remembered } from './remembered.ts';
 import { readPath, type RequestPath, unescapePercent } from './request-path.ts';
 import { asksForWatch, nameFromQuery, readQuery } from './selectors.ts';
 
@@ -75,17 +76,8 @@ export function requestInfo(method: string, url: string): RequestInfo | undefine
 /** Paths kept at most, and the longest URI of which one is kept. */
 const KEEP = 2000;
 const LONGEST_KEPT = 512;
-const seen = new Map<string, RequestPath>();
-
 /** As readPath: the same few leases, endpoints and lists are asked for over and over. */
-function readAgain(path: string): RequestPath {
-  const known = seen.get(path);
-  if (known !== undefined) return known;
-  const read = readPath(path);
-  if (seen.size >= KEEP) seen.clear();
-  seen.set(path, read);
-  return read;
-}
+const readKnownPath = remembered(KEEP, readPath);
 
 const NAMELESS_READS = new Set(['get', 'list', 'watch']);
 
@@ -98,7 +90,7 @@ function mayName(query: string): boolean {
 export function attributesFromUri(uri: string, verb: string, user: User | null): Attributes | undefined {
   const split = splitUri(uri);
   if (split === undefined) return undefined;
-  const path = uri.length > LONGEST_KEPT ? readPath(split.path) : readAgain(split.path);
+  const path = uri.length > LONGEST_KEPT ? readPath(split.path) : readKnownPath(split.path);
   let name = path.name;
   if (name === '' && path.resourceRequest && path.verbPrefix === '' && NAMELESS_READS.has(verb) && mayName(split.query))
     name = nameFromQuery(readQuery(split.query));
