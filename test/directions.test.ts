@@ -31,6 +31,7 @@ const layer = (path: string) => /^src\/([^/]+)/.exec(path)?.[1] ?? path.split('/
 
 /** What each layer of src/ may import besides itself and the base. */
 const BASE = [
+  'copy-bytes.ts',
   'errors.ts',
   'event.ts',
   'free-memory.ts',

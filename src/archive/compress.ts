@@ -3,7 +3,7 @@
 import { constants, createZstdCompress, type ZstdCompress } from 'node:zlib';
 import { WINDOW_BYTES } from '../deflate/deflate.ts';
 import { deflateBlock } from './block-deflate.ts';
-import { copyBytes } from './copy-bytes.ts';
+import { copyBytes } from '../copy-bytes.ts';
 import { PACK_THREADS } from './pack-threads.ts';
 
 export type Compression = 'gzip' | 'zstd';

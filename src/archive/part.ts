@@ -5,7 +5,7 @@ import { freeMemory } from '../free-memory.ts';
 import { createTreeHasher, type Digest } from './hash.ts';
 import { createBlockHash } from './block-hash.ts';
 import { BLOCK_BYTES, type Compression, createCompressor, inHand, roomForBlocks } from './compress.ts';
-import { copyBytes } from './copy-bytes.ts';
+import { copyBytes } from '../copy-bytes.ts';
 import { createSpool, type Scratch } from './spool.ts';
 import type { Body, SpoolFile } from './store/store.ts';
 
