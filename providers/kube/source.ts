@@ -42,11 +42,13 @@ interface Open extends Turn {
   readonly reader: Reader;
 }
 
+const firstOf = ({ first = Number.NEGATIVE_INFINITY }: LogFile) => first;
+
 function turnOf(files: readonly LogFile[], i: number): Turn | undefined {
   const file = files[i];
   if (file === undefined) return undefined;
-  const firsts = files.slice(i + 1).map(({ first = Number.NEGATIVE_INFINITY }) => first);
-  return { file, later: firsts.reduce((a, b) => Math.min(a, b), Number.POSITIVE_INFINITY) };
+  const later = files.slice(i + 1).reduce((least, other) => Math.min(least, firstOf(other)), Number.POSITIVE_INFINITY);
+  return { file, later };
 }
 
 function parseToken(text: string): Token {
@@ -211,11 +213,7 @@ export function createSource(
     const opened = await openFile(following);
     await reader.close();
     await keepOpen(next, opened);
-    const {
-      file: { first = Number.NEGATIVE_INFINITY },
-      later: after,
-    } = following;
-    return { records, next, bytes, passed: Math.min(first, after), release };
+    return { records, next, bytes, passed: Math.min(firstOf(following.file), following.later), release };
   }
 
   async function horizon(): Promise<Horizon> {
