@@ -10,7 +10,7 @@ import type { Compression } from '../../src/archive/compress.ts';
 import { leafHash } from '../../src/archive/hash.ts';
 import { createPartWriter, type Packed } from '../../src/archive/part.ts';
 import { createSpool, type Scratch } from '../../src/archive/spool.ts';
-import { brokenScratch, scratchOf } from './scratch.ts';
+import { brokenScratch, scratchOf, UNKEPT } from './scratch.ts';
 
 const hasGzip = spawnSync('gzip', ['--version']).status === 0;
 
@@ -109,7 +109,7 @@ it('a part that can’t be kept fails, and gives back what it took', async () =>
   const scratch = brokenScratch();
   const writer = createPartWriter('gzip', scratch);
   for (let i = 0; i < 40; i++) writer.add(lineOf(300_000, i), leafHash(Buffer.from([i])));
-  await expect(writer.finish()).rejects.toMatchObject({ hint: expect.stringContaining('TMPDIR') as string });
+  await expect(writer.finish()).rejects.toThrow(UNKEPT);
   await expect(writer.ready()).rejects.toThrow('ENOENT');
   await writer.dispose();
   expect(scratch.budget.used).toBe(0);

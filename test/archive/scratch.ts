@@ -3,7 +3,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { onTestFinished } from 'vitest';
+import { expect, onTestFinished } from 'vitest';
 import { createBudget } from '../../src/archive/budget.ts';
 import { createScratch, type Scratch } from '../../src/archive/spool.ts';
 
@@ -18,3 +18,9 @@ export function scratchOf(bytes: number): Scratch & { readonly directory: string
 export function brokenScratch(): Scratch {
   return createScratch('/nonexistent/folder', createBudget(0));
 }
+
+/** What a run with such a scratch says. */
+export const UNKEPT = expect.objectContaining({
+  message: expect.stringMatching(/temporary file.*: ENOENT$/) as string,
+  hint: expect.stringContaining('TMPDIR') as string,
+}) as Error;

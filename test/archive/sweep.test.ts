@@ -20,7 +20,7 @@ import { scopesOfDates, scopesSince, sweep } from '../../src/archive/sweep.ts';
 import { AuthError, TamperError, TransientError } from '../../src/errors.ts';
 import { silentLog } from '../../src/log.ts';
 import { memoryStore } from '../collect/memory-store.ts';
-import { putText } from './store-texts.ts';
+import { keysOf, putText } from './store-texts.ts';
 
 const DAY = '2026-06-22';
 const T = Date.parse(`${DAY}T10:00:00Z`);
@@ -60,11 +60,7 @@ function manifestOf(over: Partial<Manifest> = {}): Manifest {
   );
 }
 
-const keysIn = async (store: Store) => {
-  const keys: string[] = [];
-  for await (const { key } of store.list('')) if (!key.startsWith('ledger/')) keys.push(key);
-  return keys;
-};
+const keysIn = async (store: Store) => (await keysOf(store)).filter((key) => !key.startsWith('ledger/'));
 
 /** The objects of the manifest and strays beside them; the manifest itself is committed unless said otherwise. */
 async function archiveWith(strays: readonly string[], committed = true): Promise<{ store: Store; own: string[] }> {

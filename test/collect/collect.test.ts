@@ -6,6 +6,7 @@ import { describe, expect, it } from 'vitest';
 import type { Store } from '../../src/archive/store/store.ts';
 import { AuditkeepError, AuthError, StaleTokenError } from '../../src/errors.ts';
 import { checkArchive } from '../archive/check-archive.ts';
+import { keysOf } from '../archive/store-texts.ts';
 import { eventLine, type FakeLog, fakeLog } from './fake-source.ts';
 import { DAY, HOUR, run, temporaryArchive } from './run.ts';
 
@@ -214,44 +215,40 @@ describe('collect', () => {
 });
 
 describe('windows that the walk has passed', () => {
-  const names = async (store: Store, prefix: string) => {
-    const keys: string[] = [];
-    for await (const { key } of store.list(prefix)) keys.push(key);
-    return keys;
-  };
-  function threeHours(): FakeLog {
-    const log = fakeLog(T + 3 * HOUR + 10 * 60_000);
+  function threeHours(passes: FakeLog['passes']): FakeLog {
+    const log = { ...fakeLog(T + 3 * HOUR + 10 * 60_000), passes };
     for (let i = 0; i < 90; i++) put(log, T + i * 120_000);
     return log;
+  }
+  async function expectAll(store: Store, log: FakeLog): Promise<void> {
+    const archive = await checkArchive(store);
+    expect(archive.problems).toEqual([]);
+    expect(archive.lines.get('one')!.sort()).toEqual(linesOf(log));
   }
   const config = { config: { collect: { start: '2026-06-20' } } };
 
   it('are packed and put while it goes on, and committed when it has ended', async () => {
     const { store } = temporaryArchive();
-    const log = threeHours();
-    log.passes = 'truly';
+    const log = threeHours('truly');
     let parts: string[] = [];
     log.onFetch = async () => {
-      expect(await names(store, 'ledger/cluster=one/2026')).toEqual([]);
+      expect(await keysOf(store, 'ledger/cluster=one/2026')).toEqual([]);
       if (log.fetches < 10) return;
       // they are put beside the walk
       const deadline = Date.now() + 10_000;
       while (parts.length === 0 && Date.now() < deadline) {
-        parts = await names(store, 'events/');
+        parts = await keysOf(store, 'events/');
         await new Promise((resolve) => setTimeout(resolve, 2));
       }
     };
     await run(store, log, config);
     expect(parts.join()).toContain('20260620T000000Z_');
-    const archive = await checkArchive(store);
-    expect(archive.problems).toEqual([]);
-    expect(archive.lines.get('one')!.sort()).toEqual(linesOf(log));
+    await expectAll(store, log);
   });
 
   it('are read again where a record of one comes all the same', async () => {
     const { store } = temporaryArchive();
-    const log = threeHours();
-    log.passes = 'rashly';
+    const log = threeHours('rashly');
     // found with the last pages: by its own clock it is hours younger than its arrival
     put(log, T + 2 * HOUR + 50 * 60_000, T + 5 * 60_000);
     let begins = 0;
@@ -261,15 +258,12 @@ describe('windows that the walk has passed', () => {
     const summary = await run(store, log, config);
     expect(summary).toMatchObject({ committed: 3, failed: 0 });
     expect(begins).toBe(2);
-    const archive = await checkArchive(store);
-    expect(archive.problems).toEqual([]);
-    expect(archive.lines.get('one')!.sort()).toEqual(linesOf(log));
+    await expectAll(store, log);
   });
 
   it('leave nothing in the store where too much of them can’t be decoded', async () => {
     const { store } = temporaryArchive();
-    const log = threeHours();
-    log.passes = 'truly';
+    const log = threeHours('truly');
     for (let i = 0; i < 150; i++) {
       const time = T + i * 1000;
       log.records.push({ time, arrival: time + 5000, visibleAt: time, content: Buffer.from(`broken ${i}`) });
@@ -277,7 +271,7 @@ describe('windows that the walk has passed', () => {
     const summary = await run(store, log, config);
     expect(summary).toMatchObject({ committed: 2, failed: 1 });
     for (const prefix of ['events/', 'rejects/', 'ids/'])
-      expect((await names(store, prefix)).filter((key) => key.includes('20260620T000000Z_'))).toEqual([]);
+      expect((await keysOf(store, prefix)).filter((key) => key.includes('20260620T000000Z_'))).toEqual([]);
   });
 
   it('are left alone once the walk has failed', async () => {
@@ -303,6 +297,6 @@ describe('windows that the walk has passed', () => {
     await new Promise((resolve) => setTimeout(resolve, 100));
     expect(puts).toBe(before);
     // of eleven that were passed only those that were under way were put
-    expect((await names(store, 'events/')).length).toBeLessThan(8);
+    expect((await keysOf(store, 'events/')).length).toBeLessThan(8);
   });
 });

@@ -8,6 +8,7 @@ import { openVersions } from '../../src/integrity/s3-versions.ts';
 import { noLastSeen } from '../../src/integrity/last-seen.ts';
 import { verify, type VerifyInput } from '../../src/integrity/verify.ts';
 import { DEFAULT_SETTINGS } from '../../src/integrity/verify-coverage.ts';
+import { keysOf } from '../archive/store-texts.ts';
 import { codesOf } from '../integrity/verifying.ts';
 import { collectUntil, newSigner, sealAll, twoDays } from '../integrity/sealed.ts';
 import { freshBucket, s3, s3Options, storeIn } from './s3-server.ts';
@@ -41,12 +42,6 @@ const check = async (store: Store, url: string, now: number, over: Partial<Verif
     ...over,
   });
 };
-
-async function keysOf(store: Store, prefix: string): Promise<string[]> {
-  const keys: string[] = [];
-  for await (const { key } of store.list(prefix)) keys.push(key);
-  return keys;
-}
 
 test('an archive in a bucket passes, and so does its copy in another bucket and prefix', async () => {
   const { url, store, now, bucket, key } = await archiveIn(await freshBucket());

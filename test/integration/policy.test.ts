@@ -181,7 +181,7 @@ describeWithOracle(`policies like Kubernetes decides them (seed ${SEED})`, () =>
 
   it('loads or refuses mutated policy files alike', async () => {
     // every file that the server takes as it stands we take too, and the other way round
-    const samples = Array.from({ length: 200 }, (_, i) => mutate(randomPolicy(SEED + 5000 + i), SEED + i));
+    const samples = Array.from({ length: 400 }, (_, i) => mutate(randomPolicy(SEED + 5000 + i), SEED + i));
     let refused = 0;
     for (const text of samples) {
       const accepted = await oracle(['decide', '--policy', policyFile('load.yaml', text)], []).then(
@@ -197,9 +197,9 @@ describeWithOracle(`policies like Kubernetes decides them (seed ${SEED})`, () =>
       expect({ text, accepted: ours }).toEqual({ text, accepted });
       if (!accepted) refused++;
     }
-    // of both kinds; a fifth is taken, and no seed leaves less than a quarter of those
-    expect(refused).toBeGreaterThanOrEqual(10);
-    expect(samples.length - refused).toBeGreaterThanOrEqual(10);
+    // of both kinds: about a fifth is taken
+    expect(refused).toBeGreaterThan(20);
+    expect(refused).toBeLessThan(samples.length - 20);
   });
 });
 
