@@ -17,20 +17,33 @@ const FIRST_BLOCK = 64 << 10;
 const FULL_BLOCK = BLOCK_BYTES + FIRST_BLOCK;
 const LINE_END = 0x0a;
 
+/** Room for a block that ends with a line of a megabyte: of a large list, as clouds cut them. */
+const DOUBLE_BLOCK = 2 * FULL_BLOCK;
+
 // Memory of blocks is used again: fresh megabytes for every block would make the garbage collector run all the time.
-const pool: Buffer[] = [];
-const MOST_POOLED = 8;
+const pools: ReadonlyMap<number, { readonly free: Buffer[]; readonly most: number }> = new Map([
+  [FULL_BLOCK, { free: [], most: 8 }],
+  [DOUBLE_BLOCK, { free: [], most: 3 }],
+]);
 
 function takeBlock(size: number): Buffer {
-  // shared: packing threads read it where it lies
-  if (size === FULL_BLOCK) return pool.pop() ?? Buffer.from(new SharedArrayBuffer(size));
+  const pool = pools.get(size);
+  // shared: packing threads read it where it lies; what is longer is copied to them, since shared memory can't be freed at once
+  if (pool !== undefined) return pool.free.pop() ?? Buffer.from(new SharedArrayBuffer(size));
   return Buffer.allocUnsafeSlow(size);
 }
 
 /** To be called once, when nothing reads the block any more. */
 function giveBlock(block: Buffer): void {
-  if (block.length !== FULL_BLOCK) freeMemory(block);
-  else if (pool.length < MOST_POOLED) pool.push(Buffer.from(block.buffer));
+  const pool = pools.get(block.length);
+  if (pool === undefined) freeMemory(block);
+  else if (pool.free.length < pool.most) pool.free.push(Buffer.from(block.buffer));
+}
+
+/** Length of a block that has room for `needed` bytes, when one of `now` has not. */
+function grown(needed: number, now: number): number {
+  if (needed <= FULL_BLOCK) return Math.max(needed, Math.min(now * 4, FULL_BLOCK));
+  return Math.max(needed, DOUBLE_BLOCK);
 }
 
 /** A finished part, to be put under a key that holds its hash. */
@@ -125,7 +138,7 @@ export function createPartWriter(
     },
     add(line, leaf) {
       const needed = filled + line.length + 1;
-      if (needed > block.length) resize(Math.max(needed, Math.min(block.length * 4, FULL_BLOCK)));
+      if (needed > block.length) resize(grown(needed, block.length));
       copyBytes(line, block, filled);
       block[needed - 1] = LINE_END;
       filled = needed;
