@@ -1,4 +1,4 @@
-// Every command in a few lines: what it takes, what help says, and which file to load when it is called.
+// Every command in a few lines: what it takes, what help says, and how to load it when it is called.
 
 import type { Registry } from '../provider.ts';
 import { asOf, cluster, type CommandSpec, type GroupSpec, type OptionSpec } from './command-spec.ts';
@@ -53,7 +53,7 @@ export function commands(registry: Registry): readonly (CommandSpec | GroupSpec)
         ['auditkeep init --archive s3://acme-audit/k8s --eks prod:eu-central-1', 'asks nothing'],
         ['auditkeep init --archive ./archive --kube "lab:/var/log/kubernetes/audit/*.log*"', ''],
       ],
-      load: async () => (await import('./init.ts')).init,
+      load: async () => (await import('./runs.ts')).init,
     },
     {
       name: 'check',
@@ -69,7 +69,7 @@ export function commands(registry: Registry): readonly (CommandSpec | GroupSpec)
         ['auditkeep check --cluster "prod-*"', 'the archive, and some clusters'],
         [`auditkeep check -o json | jq -c '.name as $n | .points[] | select(.state=="fail") | [$n,.message,.fix]'`, ''],
       ],
-      load: async () => (await import('./check.ts')).check,
+      load: async () => (await import('./runs.ts')).check,
     },
     {
       name: 'collect',
@@ -84,7 +84,7 @@ export function commands(registry: Registry): readonly (CommandSpec | GroupSpec)
         ['auditkeep collect --cluster "prod-*" --summary run.ndjson', 'some clusters, with a run summary'],
         ['auditkeep collect -o json | jq .counts', 'the summary on stdout'],
       ],
-      load: async () => (await import('./collect.ts')).collect,
+      load: async () => (await import('./runs.ts')).collect,
     },
     {
       name: 'backfill',
@@ -107,7 +107,7 @@ export function commands(registry: Registry): readonly (CommandSpec | GroupSpec)
         ['auditkeep backfill --from 2026-03-01 --to 2026-04-01 --cluster prod-eu', 'one month of one cluster'],
         ['auditkeep backfill --from -1w --shard 2/4', 'the second of four machines'],
       ],
-      load: async () => (await import('./collect.ts')).backfill,
+      load: async () => (await import('./runs.ts')).backfill,
     },
     {
       name: 'plan',
@@ -119,7 +119,7 @@ export function commands(registry: Registry): readonly (CommandSpec | GroupSpec)
         ['auditkeep plan', 'what collect would do now'],
         ['auditkeep plan --from 2026-03-01 --to 2026-04-01', 'what that backfill would do'],
       ],
-      load: async () => (await import('./plan.ts')).plan,
+      load: async () => (await import('./runs.ts')).plan,
     },
     {
       name: 'status',
@@ -139,7 +139,7 @@ export function commands(registry: Registry): readonly (CommandSpec | GroupSpec)
         ['auditkeep status --max-lag 3h', 'for an alarm, where cron collects every hour'],
         ['auditkeep status --cluster prod-eu -o json | jq .collectedUntil', ''],
       ],
-      load: async () => (await import('./status.ts')).status,
+      load: async () => (await import('./runs.ts')).status,
     },
     {
       name: 'decode',
@@ -166,7 +166,7 @@ export function commands(registry: Registry): readonly (CommandSpec | GroupSpec)
         ['aws logs filter-log-events --log-group-name /aws/eks/prod/cluster | auditkeep decode eks -', ''],
         ['auditkeep decode kube audit.log.gz -o json', 'counts instead of Events'],
       ],
-      load: async () => (await import('./decode.ts')).decode,
+      load: async () => (await import('./runs.ts')).decode,
     },
     ...integrityCommands,
     policyGroup,

@@ -19,7 +19,7 @@ export const integrityCommands: readonly CommandSpec[] = [
       ['auditkeep keygen --name acme.example/audit', 'then set integrity.key'],
       ['auditkeep keygen --out /etc/auditkeep/key.pem > key.pub', ''],
     ],
-    load: async () => (await import('./keygen.ts')).keygen,
+    load: async () => (await import('./runs.ts')).keygen,
   },
   {
     name: 'seal',
@@ -38,7 +38,7 @@ export const integrityCommands: readonly CommandSpec[] = [
       ['auditkeep seal --anchor s3://audit-anchor/k8s', 'the other account keeps each checkpoint'],
       ['auditkeep seal --announce "$(cat new-key.pub)"', 'first half of a change of keys'],
     ],
-    load: async () => (await import('./seal.ts')).seal,
+    load: async () => (await import('./runs.ts')).seal,
   },
   {
     name: 'verify',
@@ -70,7 +70,7 @@ export const integrityCommands: readonly CommandSpec[] = [
       ['auditkeep verify --archive ./copy --key acme.example/audit+530d903a+Aeky…', 'offline'],
       ['auditkeep verify --proof event.tlog-proof --key key.pub', 'one event, without the archive'],
     ],
-    load: async () => (await import('./verify.ts')).verify,
+    load: async () => (await import('./runs.ts')).verify,
   },
   {
     name: 'prove',
@@ -92,6 +92,6 @@ export const integrityCommands: readonly CommandSpec[] = [
       ['auditkeep prove --audit-id 7d1a… --out event.tlog-proof', ''],
       ['auditkeep prove --ids ids.txt --cluster prod-eu --from 2026-06-22 --out proofs', ''],
     ],
-    load: async () => (await import('./prove.ts')).prove,
+    load: async () => (await import('./runs.ts')).prove,
   },
 ];

@@ -34,7 +34,7 @@ const test: CommandSpec = {
     ['auditkeep policy test my-policy.yaml --archive --cluster prod-eu --from -1d', 'on what was collected'],
     ['auditkeep decode gke export.json | auditkeep policy test default -', 'on what a cloud exported'],
   ],
-  load: async () => (await import('./policy-test.ts')).policyTest,
+  load: async () => (await import('./runs.ts')).policyTest,
 };
 
 const explain: CommandSpec = {
@@ -50,7 +50,7 @@ const explain: CommandSpec = {
     ['auditkeep policy explain production < event.json', ''],
     ['zgrep 7d1a… audit.log.gz | auditkeep policy explain my-policy.yaml', 'why is this event missing?'],
   ],
-  load: async () => (await import('./policy-explain.ts')).policyExplain,
+  load: async () => (await import('./runs.ts')).policyExplain,
 };
 
 const suggest: CommandSpec = {
@@ -73,7 +73,7 @@ const suggest: CommandSpec = {
     ['auditkeep policy suggest audit.log > policy.yaml', ''],
     ['auditkeep policy suggest --archive --cluster prod-eu --from -1d', 'from what was collected'],
   ],
-  load: async () => (await import('./policy-suggest.ts')).policySuggest,
+  load: async () => (await import('./runs.ts')).policySuggest,
 };
 
 const show: CommandSpec = {
@@ -84,7 +84,7 @@ const show: CommandSpec = {
   options: [],
   formats: ['text'],
   examples: [['auditkeep policy show production > policy.yaml', 'to begin one’s own with']],
-  load: async () => (await import('./policy-show.ts')).policyShow,
+  load: async () => (await import('./runs.ts')).policyShow,
 };
 
 export const policyGroup: GroupSpec = {
