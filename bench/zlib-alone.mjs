@@ -29,7 +29,7 @@ if (!isMainThread) {
       new Worker(import.meta.filename, { workerData: { file, out: `${out}.${i}`, ...span } });
     }
   } else {
-    // blocks side by side in Node's thread pool
+    // blocks side by side in Node's thread pool, of which the caller sets the size; one more for each thread is read meanwhile
     const output = openSync(out, 'w');
     let next = 0;
     const work = () => {
@@ -43,6 +43,6 @@ if (!isMainThread) {
         work();
       });
     };
-    for (let i = 0; i < threads; i++) work();
+    for (let i = 0; i < 2 * threads; i++) work();
   }
 }
