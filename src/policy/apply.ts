@@ -54,9 +54,12 @@ export interface Verdict {
 
 const rank = (level: Level | 'None') => POLICY_LEVELS.indexOf(level);
 
+// made once: for some policies each event has one
+const ruleNames: string[] = [];
+
 /** Name of the rule that a decision comes from, as it stands in counts. */
 export function ruleName(rule: number): string {
-  return rule < 0 ? 'no rule' : `rules[${rule}]`;
+  return rule < 0 ? 'no rule' : (ruleNames[rule] ??= `rules[${rule}]`);
 }
 
 /** Prepares the decisions on the events of one cluster. The guard has no part in them. */
@@ -99,7 +102,7 @@ export function judge(
 
 /**
  * Prepares a policy for the events of one cluster. The function is to be called for every event, in any order; it keeps nothing
- * but a cache of users, so equal events always come to the same end. Never throws.
+ * but caches of users and paths, so equal events always come to the same end. Never throws.
  * @param policy undefined: every event is kept, only the guard works
  */
 export function policyFor(policy: Policy | undefined, options: PolicyOptions): ApplyPolicy {
@@ -120,11 +123,10 @@ export function executor(
   options: Pick<PolicyOptions, 'secrets'>,
 ): (event: AuditEvent, verdict: Verdict) => Applied {
   const guarded = options.secrets === 'redact';
-  const names = policy.rules.map((_, i) => ruleName(i));
   const isSecret = guarded ? isSecretEvent : () => false;
   return (event, { decision, droppedBy, level, undecided }) => {
     if (droppedBy !== undefined) return { kept: false, droppedBy, ...(undecided !== undefined && { undecided }) };
-    const unattained = rank(decision.level) > rank(event.level) ? names[decision.rule] : undefined;
+    const unattained = rank(decision.level) > rank(event.level) ? ruleName(decision.rule) : undefined;
     const more =
       undecided === undefined && unattained === undefined
         ? NOTHING
