@@ -15,10 +15,9 @@ export const PART_BYTES = 256 << 20;
 const FIRST_BLOCK = 64 << 10;
 /** Room for one block and the line that ends it, unless that line is very long. */
 const FULL_BLOCK = BLOCK_BYTES + FIRST_BLOCK;
-const LINE_END = 0x0a;
-
 /** Room for a block that ends with a line of a megabyte: of a large list, as clouds cut them. */
 const DOUBLE_BLOCK = 2 * FULL_BLOCK;
+const LINE_END = 0x0a;
 
 // Memory of blocks is used again: fresh megabytes for every block would make the garbage collector run all the time.
 const pools: ReadonlyMap<number, { readonly free: Buffer[]; readonly most: number }> = new Map([
@@ -28,7 +27,7 @@ const pools: ReadonlyMap<number, { readonly free: Buffer[]; readonly most: numbe
 
 function takeBlock(size: number): Buffer {
   const pool = pools.get(size);
-  // shared: packing threads read it where it lies; what is longer is copied to them, since shared memory can't be freed at once
+  // shared: packing threads read it where it lies; other lengths are copied to them, since shared memory can't be freed at once
   if (pool !== undefined) return pool.free.pop() ?? Buffer.from(new SharedArrayBuffer(size));
   return Buffer.allocUnsafeSlow(size);
 }
@@ -37,7 +36,7 @@ function takeBlock(size: number): Buffer {
 function giveBlock(block: Buffer): void {
   const pool = pools.get(block.length);
   if (pool === undefined) freeMemory(block);
-  else if (pool.free.length < pool.most) pool.free.push(Buffer.from(block.buffer));
+  else if (pool.free.length < pool.most) pool.free.push(block);
 }
 
 /** Length of a block that has room for `needed` bytes, when one of `now` has not. */
