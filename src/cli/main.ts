@@ -125,7 +125,7 @@ function invocation(io: Io, options: GlobalOptions, out: Output): Cli {
     options,
     out,
     tell: (message) => void io.stderr.write(`${printableLines(message)}\n`),
-    openLog: async () => (await import('./runs.ts')).openLog(io.stderr, options.logLevel),
+    openLog: async () => (await import('./logging.ts')).openLog(io.stderr, options.logLevel),
   };
 }
 

@@ -5,7 +5,6 @@ export { backfill, collect } from './collect.ts';
 export { decode } from './decode.ts';
 export { init } from './init.ts';
 export { keygen } from './keygen.ts';
-export { openLog } from './logging.ts';
 export { plan } from './plan.ts';
 export { policyExplain } from './policy-explain.ts';
 export { policyShow } from './policy-show.ts';
