@@ -45,6 +45,7 @@ async function inputsFor(quick: boolean): Promise<Input[]> {
   ];
 }
 
+/** Measures each input against both; without jq only against zlib. */
 export async function file(quick: boolean): Promise<Result> {
   const goals: Goal[] = [];
   const missing: string[] = [];
@@ -78,6 +79,12 @@ export async function file(quick: boolean): Promise<Result> {
   return { goals, missing, details };
 }
 
+/** The file into a new archive. */
+async function collectOf(path: string): Promise<Program> {
+  const { config } = await freshConfig('file', [{ name: 'lab', provider: 'kube', files: path }]);
+  return { command: NODE, args: collectArgs(config) };
+}
+
 async function measureFile(path: string, repetitions: number, hasJq: boolean) {
   const zlibAlone = (how: string) => (): Promise<Program> =>
     Promise.resolve({
@@ -87,10 +94,7 @@ async function measureFile(path: string, repetitions: number, hasJq: boolean) {
     });
   const series = await inTurns(
     {
-      ours: async () => {
-        const { config } = await freshConfig('file', [{ name: 'lab', provider: 'kube', files: path }]);
-        return { command: NODE, args: collectArgs(config) };
-      },
+      ours: () => collectOf(path),
       blocks: zlibAlone('blocks'),
       shares: zlibAlone('shares'),
     },
@@ -106,10 +110,7 @@ async function measureFile(path: string, repetitions: number, hasJq: boolean) {
               command: 'bash',
               args: ['-c', `jq -c . "$0" | gzip -6 >"$1"`, path, join(OUT, 'jq-out')],
             }),
-          ours: async () => {
-            const { config } = await freshConfig('file', [{ name: 'lab', provider: 'kube', files: path }]);
-            return { command: NODE, args: collectArgs(config) };
-          },
+          ours: () => collectOf(path),
         },
         Math.min(2, repetitions),
       )
@@ -139,8 +140,7 @@ async function measureFile(path: string, repetitions: number, hasJq: boolean) {
 
 /** A fast run that left something out would be worth nothing. */
 async function checkWritten(path: string): Promise<number> {
-  const { config } = await freshConfig('file', [{ name: 'lab', provider: 'kube', files: path }]);
-  await inTurns({ ours: () => Promise.resolve({ command: NODE, args: collectArgs(config) }) }, 0);
+  await inTurns({ ours: () => collectOf(path) }, 0);
   const [written, lines] = [await writtenEvents(), await countLines(path)];
   if (written !== lines) throw new Error(`${lines} lines in, ${written} events in the archive`);
   return written;

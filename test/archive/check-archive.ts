@@ -4,6 +4,7 @@ import { createHash } from 'node:crypto';
 import { gunzipSync, zstdDecompressSync } from 'node:zlib';
 import { decodeManifest, type Manifest, sumErrors } from '../../src/archive/manifest.ts';
 import type { Store } from '../../src/archive/store/store.ts';
+import { keysOf } from './store-texts.ts';
 
 export interface CheckedArchive {
   /** All lines of event parts, by cluster, in the order of manifests and parts. */
@@ -46,8 +47,7 @@ export async function checkArchive(store: Store): Promise<CheckedArchive> {
   const lines = new Map<string, string[]>();
   const manifests: Manifest[] = [];
   const named = new Set<string>();
-  const keys: string[] = [];
-  for await (const { key } of store.list('')) keys.push(key);
+  const keys = await keysOf(store);
   for (const key of keys.filter(
     (k) => /^ledger\/.*Z_.*Z\.json$|_recheck\d*\.json$/.test(k) && !k.includes('/start_'),
   )) {
