@@ -7,8 +7,6 @@ import { build, type BuildOptions, type Metafile, type Plugin } from 'esbuild';
 
 const OUT = 'dist';
 
-await rm(OUT, { recursive: true, force: true });
-
 // packages written for require() find one here; ES modules have none
 const REQUIRE = `import { createRequire as __createRequire } from 'node:module';
 import { fileURLToPath as __fileURLToPath } from 'node:url';
@@ -42,7 +40,7 @@ const slimManifest: Plugin = {
 };
 
 /** Files that code opens beside itself (`new URL('./x', import.meta.url)`), threads among them, go along, into a folder that lies beside every chunk. */
-const assets: Plugin = {
+const assets = (outdir: string): Plugin => ({
   name: 'assets',
   setup({ onLoad }) {
     onLoad({ filter: /\.ts$/ }, async ({ path }) => {
@@ -50,18 +48,18 @@ const assets: Plugin = {
       const copies: Promise<void>[] = [];
       const contents = text.replace(/new URL\('(\.[^']+)', import\.meta\.url\)/g, (_, file: string) => {
         const name = basename(file).replace(/\.ts$/, '.js');
-        copies.push(copyAsset(join(dirname(path), file), name));
+        copies.push(copyAsset(join(dirname(path), file), outdir, name));
         return `new URL('./assets/${name}', import.meta.url)`;
       });
       await Promise.all(copies);
       return copies.length === 0 ? undefined : { contents, loader: 'ts' };
     });
   },
-};
+});
 
-async function copyAsset(from: string, name: string): Promise<void> {
-  await mkdir(join(OUT, 'assets'), { recursive: true });
-  const to = join(OUT, 'assets', name);
+async function copyAsset(from: string, outdir: string, name: string): Promise<void> {
+  await mkdir(join(outdir, 'assets'), { recursive: true });
+  const to = join(outdir, 'assets', name);
   // two files of one name must not overwrite each other
   if (!from.endsWith('.ts')) return copyFile(from, to, constants.COPYFILE_EXCL);
   const { outputFiles } = await build({ ...MODERN, entryPoints: [from], write: false });
@@ -76,34 +74,25 @@ const startOutside: Plugin = {
   },
 };
 
-const program = await build({
-  ...MODERN,
-  entryPoints: { start: 'bin/start.ts' },
-  outdir: OUT,
-  splitting: true,
-  banner: { js: REQUIRE },
-  // the SDKs' ES modules: smaller, and a lazy import of CommonJS would lose its named exports
-  mainFields: ['module', 'main'],
-  metafile: true,
-  plugins: [slimManifest, assets],
-});
-
-const entry = await build({
-  entryPoints: { auditkeep: 'bin/auditkeep.ts' },
-  outdir: OUT,
-  bundle: true,
-  format: 'esm',
-  platform: 'node',
-  target: 'node14',
-  metafile: true,
-  plugins: [startOutside],
-  logLevel: 'warning',
-});
-
-await writeFile(join(OUT, 'THIRD-PARTY-LICENSES.txt'), await licences(program.metafile));
-
-const size = [program, entry].flatMap((r) => Object.values(r.metafile.outputs)).reduce((sum, o) => sum + o.bytes, 0);
-console.log(`${OUT}: ${(size / 2 ** 20).toFixed(1)} MiB in ${Object.keys(program.metafile.outputs).length + 1} files`);
+/**
+ * Bundles programs for the Node that this one needs, with all that they import and the threads that they start.
+ * @param outdir is emptied
+ */
+export async function bundle(entryPoints: Readonly<Record<string, string>>, outdir: string): Promise<Metafile> {
+  await rm(outdir, { recursive: true, force: true });
+  const { metafile } = await build({
+    ...MODERN,
+    entryPoints,
+    outdir,
+    splitting: true,
+    banner: { js: REQUIRE },
+    // the SDKs' ES modules: smaller, and a lazy import of CommonJS would lose its named exports
+    mainFields: ['module', 'main'],
+    metafile: true,
+    plugins: [slimManifest, assets(outdir)],
+  });
+  return metafile;
+}
 
 /** Name, version and licence text of each package of which something is in the bundle. */
 async function licences(metafile: Metafile): Promise<string> {
@@ -130,3 +119,24 @@ async function licence(folder: string): Promise<string> {
   }
   return `${name} ${version} (${license})\n`;
 }
+
+async function main(): Promise<void> {
+  const program = await bundle({ start: 'bin/start.ts' }, OUT);
+  const entry = await build({
+    entryPoints: { auditkeep: 'bin/auditkeep.ts' },
+    outdir: OUT,
+    bundle: true,
+    format: 'esm',
+    platform: 'node',
+    target: 'node14',
+    metafile: true,
+    plugins: [startOutside],
+    logLevel: 'warning',
+  });
+  await writeFile(join(OUT, 'THIRD-PARTY-LICENSES.txt'), await licences(program));
+  const outputs = [program, entry.metafile].flatMap((metafile) => Object.values(metafile.outputs));
+  const size = outputs.reduce((sum, { bytes }) => sum + bytes, 0);
+  console.log(`${OUT}: ${(size / 2 ** 20).toFixed(1)} MiB in ${outputs.length} files`);
+}
+
+if (import.meta.main ?? process.argv[1] === import.meta.filename) await main();

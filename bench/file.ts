@@ -1,7 +1,8 @@
-// File to archive: against zlib alone at the same level, and against jq piped into gzip.
+// File to archive: against zlib alone at the same level, against what each line needs, and against jq piped into gzip.
 
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
+import { bundle } from '../build.ts';
 import {
   collectArgs,
   countLines,
@@ -13,10 +14,11 @@ import {
   sizeOf,
   writtenEvents,
 } from './data.ts';
-import type { Goal, Result } from './goal.ts';
+import { figure, type Goal, type Result } from './goal.ts';
 import { cpuOf, inTurns, isInstalled, type Program, wallOf } from './measure.ts';
 
 const NODE = process.execPath;
+const REQUIRED = join(OUT, 'required');
 const ZLIB_SHARE = 0.8;
 const TIMES_JQ = 5;
 
@@ -45,9 +47,11 @@ async function inputsFor(quick: boolean): Promise<Input[]> {
   ];
 }
 
-/** Measures each input against both; without jq only against zlib. */
+/** Measures each input against all; without jq against the others. */
 export async function file(quick: boolean): Promise<Result> {
+  await bundle({ 'required-work': join(ROOT, 'bench/required-work.ts') }, REQUIRED);
   const goals: Goal[] = [];
+  const remarks: string[] = [];
   const missing: string[] = [];
   const details: Record<string, object> = {};
   const hasJq = await isInstalled('jq');
@@ -60,6 +64,9 @@ export async function file(quick: boolean): Promise<Result> {
     const one = await measureFile(path, quick ? 2 : 5, counts && hasJq);
     details[name] = one;
     if (!counts) continue;
+    remarks.push(
+      `file: ${name}: what each line needs, without the program around it, reaches ${figure(one.requiredShareOfZlib)} of zlib alone`,
+    );
     goals.push({
       what: `file: ${name}, share of zlib alone`,
       measured: one.shareOfZlib,
@@ -76,8 +83,15 @@ export async function file(quick: boolean): Promise<Result> {
         better: 'more',
       });
   }
-  return { goals, missing, details };
+  return { goals, missing, remarks, details };
 }
+
+/** One part for each window of the day that `collect` makes of the file. */
+const requiredWork = (path: string) => (): Promise<Program> =>
+  Promise.resolve({
+    command: NODE,
+    args: [join(REQUIRED, 'required-work.js'), path, join(OUT, 'required-out'), '24'],
+  });
 
 /** The file into a new archive. */
 async function collectOf(path: string): Promise<Program> {
@@ -95,6 +109,7 @@ async function measureFile(path: string, repetitions: number, hasJq: boolean) {
   const series = await inTurns(
     {
       ours: () => collectOf(path),
+      required: requiredWork(path),
       blocks: zlibAlone('blocks'),
       shares: zlibAlone('shares'),
     },
@@ -124,12 +139,15 @@ async function measureFile(path: string, repetitions: number, hasJq: boolean) {
     ours,
     zlib: wallOf(series[faster]),
     shareOfZlib: wallOf(series[faster]) / ours,
+    required: wallOf(series['required']),
+    requiredShareOfZlib: wallOf(series[faster]) / wallOf(series['required']),
     // against our own run of the same turns
     ...(slow !== undefined && { jq: (wallOf(slow['jq']) / wallOf(slow['ours'])) * ours }),
     zlibAlone: faster,
     megabytesPerSecond: bytes / 1e6 / ours,
     cpu: {
       ours: cpuOf(series['ours']),
+      required: cpuOf(series['required']),
       zlib: cpuOf(series[faster]),
       ...(slow !== undefined && { jq: cpuOf(slow['jq']) }),
     },

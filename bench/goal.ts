@@ -14,6 +14,8 @@ export interface Result {
   readonly goals: readonly Goal[];
   /** Goals that could not be measured here, and why. */
   readonly missing?: readonly string[];
+  /** What is worth knowing beside them. */
+  readonly remarks?: readonly string[];
   /** All runs, sizes and whatever explains the figures; goes to the JSON only. */
   readonly details: object;
 }
@@ -25,3 +27,6 @@ export type Benchmark = (quick: boolean) => Promise<Result>;
 export function ratioOf({ measured, goal, better }: Goal): number {
   return better === 'more' ? measured / goal : goal / measured;
 }
+
+/** As figures are printed. */
+export const figure = (value: number) => String(Number(value.toPrecision(3)));

@@ -10,7 +10,7 @@ import { clouds } from './clouds.ts';
 import { OUT, ROOT } from './data.ts';
 import { eks } from './eks.ts';
 import { file } from './file.ts';
-import { type Benchmark, ratioOf, type Result } from './goal.ts';
+import { type Benchmark, figure, ratioOf, type Result } from './goal.ts';
 import { help } from './help.ts';
 import { idle } from './idle.ts';
 import { memory } from './memory.ts';
@@ -59,6 +59,7 @@ async function main(): Promise<number> {
         `${goal.what.padEnd(58)}${figures.padEnd(30)}${figure(ratioOf(goal)).padStart(6)} of the goal${met ? '' : '  MISSED'}\n`,
       );
     }
+    for (const remark of result.remarks ?? []) process.stdout.write(`${remark}\n`);
     for (const what of result.missing ?? []) process.stdout.write(`${what}: not measured\n`);
   }
   const at = new Date().toISOString();
@@ -67,7 +68,5 @@ async function main(): Promise<number> {
   process.stdout.write(`${relative(process.cwd(), path)}: all runs\n`);
   return missed > 0 ? 1 : 0;
 }
-
-const figure = (value: number) => String(Number(value.toPrecision(3)));
 
 process.exitCode = await main();
