@@ -26,7 +26,7 @@ export interface Digests {
 export type Answer = Deflated | Digests | undefined;
 
 /** So much nicer than the program itself. */
-const NICER = 5;
+const NICER = 10;
 
 /**
  * Lets others go first: a page that was read, an answer that came, and the threads that read files have little to do at a time, and
