@@ -2,9 +2,8 @@
 
 import type { Log, LogLevel } from '../log.ts';
 import type { Registry } from '../provider.ts';
-import type { Output } from './output.ts';
+import type { Output, OutStream } from './output.ts';
 
-export type OutStream = NodeJS.WritableStream & { readonly isTTY?: boolean; readonly columns?: number };
 export type InStream = NodeJS.ReadableStream & { readonly isTTY?: boolean };
 
 /** The world outside, lent by bin; tests lend their own. */

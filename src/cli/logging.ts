@@ -1,7 +1,7 @@
 // The run's log on stderr: JSON lines for machines, short escaped lines on a terminal.
 
 import { createLog, type Log, type LogLevel } from '../log.ts';
-import type { OutStream } from './io.ts';
+import type { OutStream } from './output.ts';
 import { printable } from './output.ts';
 
 const RANK: Readonly<Record<LogLevel, number>> = { debug: 0, info: 1, warn: 2, error: 3, silent: 4 };

@@ -1,7 +1,8 @@
 // Results on stdout: escaped for terminals, backpressure respected, a reader that went away taken quietly.
 
 import { once } from 'node:events';
-import type { OutStream } from './io.ts';
+
+export type OutStream = NodeJS.WritableStream & { readonly isTTY?: boolean; readonly columns?: number };
 
 // Control characters (C0, DEL, C1), line and paragraph separators, invisible and bidirectional marks, tags, lone surrogates, BOM.
 const UNSAFE =

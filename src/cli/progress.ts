@@ -3,7 +3,7 @@
 import type { RunEvent } from '../collect/context.ts';
 import { AuditkeepError } from '../errors.ts';
 import type { Log } from '../log.ts';
-import type { OutStream } from './io.ts';
+import type { OutStream } from './output.ts';
 import { formatBytes, formatCount, printable } from './output.ts';
 
 export interface Progress {

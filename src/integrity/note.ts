@@ -1,7 +1,7 @@
 // C2SP signed notes: text, signature lines, and what their keys say of them. Pure but for the signatures themselves.
 
 import { fromBase64, toBase64 } from './base64.ts';
-import type { Verifier } from './vkey.ts';
+import { isKeyName, type Verifier } from './vkey.ts';
 
 /** Longer notes are none: a checkpoint with a hundred signatures has less. */
 const NOTE_LIMIT = 1 << 20;
@@ -20,10 +20,6 @@ export interface Note {
   readonly text: string;
   readonly signatures: readonly NoteSignature[];
 }
-
-/** A key name: not empty, no spaces, no plus sign, no control characters. */
-export const isKeyName = (name: string): boolean =>
-  name !== '' && name.isWellFormed() && !/[\s+\u0000-\u001f\u007f\u0085]/u.test(name);
 
 /** Reads a note; undefined if it isn't one. `unsigned`: text alone (an unsigned log's checkpoint) is taken too. */
 export function parseNote(bytes: Buffer, options: { readonly unsigned?: boolean } = {}): Note | undefined {

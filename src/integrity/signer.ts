@@ -3,8 +3,7 @@
 import { createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject, sign } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { ConfigError } from '../errors.ts';
-import { isKeyName } from './note.ts';
-import { encodeVkey, parseVkey, rawPublicKey, type Verifier } from './vkey.ts';
+import { encodeVkey, isKeyName, parseVkey, rawPublicKey, type Verifier } from './vkey.ts';
 
 /** Who signs the log. */
 export interface Signer {

@@ -3,7 +3,6 @@
 import { createPublicKey, hash, type KeyObject, verify } from 'node:crypto';
 import { ConfigError } from '../errors.ts';
 import { fromBase64, toBase64 } from './base64.ts';
-import { isKeyName } from './note.ts';
 
 /** Signature types of C2SP signed-note. */
 export const KEY_TYPE = { ed25519: 0x01, ecdsa: 0x02, cosignature: 0x04 } as const;
@@ -24,6 +23,10 @@ export interface Verifier {
   /** Witnesses: when they signed, milliseconds since the epoch. */
   signedAt?(signature: Buffer): number;
 }
+
+/** A key name: not empty, no spaces, no plus sign, no control characters. */
+export const isKeyName = (name: string): boolean =>
+  name !== '' && name.isWellFormed() && !/[\s+\u0000-\u001f\u007f\u0085]/u.test(name);
 
 /** Key id: over name, type and key; for ECDSA over the key alone. */
 export function keyIdOf(name: string, type: KeyType, key: Buffer): string {
