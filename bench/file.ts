@@ -1,5 +1,6 @@
 // File to archive: against zlib alone at the same level, against what each line needs, and against jq piped into gzip.
 
+import { readFile } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { bundle } from '../build.ts';
@@ -15,7 +16,7 @@ import {
   writtenEvents,
 } from './data.ts';
 import { figure, type Goal, type Result } from './goal.ts';
-import { cpuOf, inTurns, isInstalled, type Program, wallOf } from './measure.ts';
+import { cpuOf, inTurns, isInstalled, type Program, run, wallOf } from './measure.ts';
 
 const NODE = process.execPath;
 const REQUIRED = join(OUT, 'required');
@@ -158,8 +159,12 @@ async function measureFile(path: string, repetitions: number, hasJq: boolean) {
 
 /** A fast run that left something out would be worth nothing. */
 async function checkWritten(path: string): Promise<number> {
-  await inTurns({ ours: () => collectOf(path) }, 0);
-  const [written, lines] = [await writtenEvents(), await countLines(path)];
-  if (written !== lines) throw new Error(`${lines} lines in, ${written} events in the archive`);
+  const lines = await countLines(path);
+  await run(await requiredWork(path)());
+  const packed = Number(await readFile(join(OUT, 'stdout'), 'utf8'));
+  await run(await collectOf(path));
+  const written = await writtenEvents();
+  if (written !== lines || packed !== lines)
+    throw new Error(`${lines} lines in, ${written} events in the archive, ${packed} packed by required-work.ts`);
   return written;
 }

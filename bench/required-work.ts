@@ -1,8 +1,8 @@
-// What each line of a file costs whatever the program around it: node required-work.js <file> <folder> <parts>.
+// What each line of a file costs whatever the program around it: node required-work.js <file> <folder> <parts>. Prints how many lines it packed.
 //
-// Read, scanned, hashed, compared with all lines before, packed: DESIGN's rules and the manifest ask for no less. There is
-// no config, no page walk, no policy, no secrets guard, no count and no ledger. It is made of the product's own pieces, so it shows what those leave
-// to the rest, and how near to zlib alone they could come if all else cost nothing.
+// Read, scanned, hashed, compared with all lines before, packed: rules and manifest ask for no less. There is no config, no page
+// walk, no policy, no secrets guard, no count and no ledger. It is made of the product's own pieces, so it shows how near to zlib
+// alone those could come if all else cost nothing.
 
 import { mkdir, open, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
