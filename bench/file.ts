@@ -87,12 +87,11 @@ export async function file(quick: boolean): Promise<Result> {
   return { goals, missing, remarks, details };
 }
 
-/** One part for each window of the day that `collect` makes of the file. */
-const requiredWork = (path: string) => (): Promise<Program> =>
-  Promise.resolve({
-    command: NODE,
-    args: [join(REQUIRED, 'required-work.js'), path, join(OUT, 'required-out'), '24'],
-  });
+/** What each line of the file needs; one part for each window of the day that `collect` makes of it. */
+const requiredWorkOf = (path: string): Program => ({
+  command: NODE,
+  args: [join(REQUIRED, 'required-work.js'), path, join(OUT, 'required-out'), '24'],
+});
 
 /** The file into a new archive. */
 async function collectOf(path: string): Promise<Program> {
@@ -110,7 +109,7 @@ async function measureFile(path: string, repetitions: number, hasJq: boolean) {
   const series = await inTurns(
     {
       ours: () => collectOf(path),
-      required: requiredWork(path),
+      required: () => Promise.resolve(requiredWorkOf(path)),
       blocks: zlibAlone('blocks'),
       shares: zlibAlone('shares'),
     },
@@ -160,7 +159,7 @@ async function measureFile(path: string, repetitions: number, hasJq: boolean) {
 /** A fast run that left something out would be worth nothing. */
 async function checkWritten(path: string): Promise<number> {
   const lines = await countLines(path);
-  await run(await requiredWork(path)());
+  await run(requiredWorkOf(path));
   const packed = Number(await readFile(join(OUT, 'stdout'), 'utf8'));
   await run(await collectOf(path));
   const written = await writtenEvents();

@@ -78,6 +78,7 @@ for (let page = 0, next = readAt(0, 0); ; page++) {
   finished.push(current.finish(String(finished.length)));
   current = begin();
 }
+await handle.close();
 finished.push(current.finish(String(finished.length)));
 const lines = await Promise.all(finished);
 process.stdout.write(`${lines.reduce((sum, n) => sum + n, 0)}\n`);
