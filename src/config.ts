@@ -6,8 +6,8 @@ import { parseDocument } from 'yaml';
 import type * as z from 'zod';
 import { clusterSchema, configSchema, type IntegrityOptions, type S3Options } from './config-schema.ts';
 import { ConfigError } from './errors.ts';
-import { BUILT_IN_POLICIES } from './policy/built-in/index.ts';
-import { type ChosenPolicy, chosenPolicy, noPolicy } from './policy/chosen.ts';
+import type { ChosenPolicy } from './policy/chosen.ts';
+import { policyChooser } from './policy/chooser.ts';
 import type { RedactConfig } from './policy/redact-config.ts';
 import type { ClusterSettings, Provider, Registry } from './provider.ts';
 import { parseTime } from './time.ts';
@@ -205,38 +205,6 @@ async function parseClusters(
     });
   }
   return clusters;
-}
-
-/** Loads the policies that a config names, each once; what is wrong with one goes to `errors` under the option's path. */
-function policyChooser(folder: string, errors: string[]) {
-  const loaded = new Map<string, Promise<ChosenPolicy | ConfigError>>();
-  return async (path: string, name: string): Promise<ChosenPolicy | undefined> => {
-    if (!loaded.has(name))
-      loaded.set(
-        name,
-        choosePolicy(name, folder).catch((error: unknown) => error as ConfigError),
-      );
-    const found = await loaded.get(name)!;
-    if (!(found instanceof Error)) return found;
-    errors.push(`${path}: ${found.message.replaceAll('\n', '\n  ')}`);
-    return undefined;
-  };
-}
-
-async function choosePolicy(name: string, folder: string): Promise<ChosenPolicy> {
-  if (name === 'none') return noPolicy;
-  const builtIn = BUILT_IN_POLICIES.get(name);
-  if (builtIn !== undefined) return chosenPolicy(name, builtIn);
-  let bytes: Buffer;
-  try {
-    bytes = await readFile(resolve(folder, name));
-  } catch (error) {
-    throw new ConfigError(
-      `"${name}" is none of none, ${[...BUILT_IN_POLICIES.keys()].join(', ')}, and no file that can be read (${(error as NodeJS.ErrnoException).code})`,
-      { cause: error },
-    );
-  }
-  return chosenPolicy(name, bytes.toString('utf8'));
 }
 
 /** `${NAME}` in values; an unset variable is an error. `$$` stands for a dollar sign. */
