@@ -2,148 +2,34 @@
 
 import { isUtf8 } from 'node:buffer';
 import { isIP } from 'node:net';
-import { type Decoded, elements, nameAt, type ProviderRecord, skipSpace, walkObject } from '../../src/provider.ts';
+import { type Decoded, elements, nameAt, type ProviderRecord, walkObject } from '../../src/provider.ts';
+import {
+  at,
+  body,
+  has,
+  held,
+  heldText,
+  hold,
+  isTrue,
+  json,
+  letGo,
+  piece,
+  places,
+  QUOTE,
+  raw,
+  STATUS_TEXTS,
+  text,
+  whole,
+} from './entry.ts';
 import { type ObjectRef, requestOf } from './names.ts';
 import type { GkeOptions } from './options.ts';
 import { GRPC_NAMES, httpCode } from './status.ts';
 import { toMicroTime } from './timestamp.ts';
-import { compact, createWalker, REPEATED, stringAt } from './walk.ts';
 
 const SERVICE = 'k8s.io';
 const AUDIT_LOGS = /\/logs\/cloudaudit\.googleapis\.com(%2F|\/)(activity|data_access)$/;
 /** A label that belongs into user.extra upstream. */
 const CREDENTIAL_ID = 'authentication.kubernetes.io/credential-id';
-
-const entry = createWalker({
-  kind: true,
-  insertId: true,
-  logName: true,
-  timestamp: true,
-  labels: true,
-  split: true,
-  operation: { id: true, first: true, last: true },
-  resource: { labels: { project_id: true, location: true, cluster_name: true } },
-  protoPayload: {
-    serviceName: true,
-    methodName: true,
-    resourceName: true,
-    authenticationInfo: { principalEmail: true, principalSubject: true, authoritySelector: true },
-    requestMetadata: { callerIp: true, callerSuppliedUserAgent: true },
-    status: { code: true, message: true },
-    request: { '@type': true, metadata: { generateName: true } },
-    response: {
-      '@type': true,
-      kind: true,
-      apiVersion: true,
-      metadata: { name: true },
-      status: true,
-      message: true,
-      reason: true,
-      details: true,
-      code: true,
-    },
-  },
-});
-
-// where each member's place is noted
-const at = {
-  kind: entry.slot('kind'),
-  insertId: entry.slot('insertId'),
-  logName: entry.slot('logName'),
-  timestamp: entry.slot('timestamp'),
-  labels: entry.slot('labels'),
-  split: entry.slot('split'),
-  operationId: entry.slot('operation.id'),
-  first: entry.slot('operation.first'),
-  last: entry.slot('operation.last'),
-  project: entry.slot('resource.labels.project_id'),
-  location: entry.slot('resource.labels.location'),
-  cluster: entry.slot('resource.labels.cluster_name'),
-  payload: entry.slot('protoPayload'),
-  service: entry.slot('protoPayload.serviceName'),
-  method: entry.slot('protoPayload.methodName'),
-  resource: entry.slot('protoPayload.resourceName'),
-  email: entry.slot('protoPayload.authenticationInfo.principalEmail'),
-  subject: entry.slot('protoPayload.authenticationInfo.principalSubject'),
-  selector: entry.slot('protoPayload.authenticationInfo.authoritySelector'),
-  caller: entry.slot('protoPayload.requestMetadata.callerIp'),
-  agent: entry.slot('protoPayload.requestMetadata.callerSuppliedUserAgent'),
-  grpc: entry.slot('protoPayload.status.code'),
-  grpcMessage: entry.slot('protoPayload.status.message'),
-  request: entry.slot('protoPayload.request'),
-  requestType: entry.slot('protoPayload.request.@type'),
-  generateName: entry.slot('protoPayload.request.metadata.generateName'),
-  response: entry.slot('protoPayload.response'),
-  responseType: entry.slot('protoPayload.response.@type'),
-  responseName: entry.slot('protoPayload.response.metadata.name'),
-  bodyKind: entry.slot('protoPayload.response.kind'),
-  bodyVersion: entry.slot('protoPayload.response.apiVersion'),
-  bodyCode: entry.slot('protoPayload.response.code'),
-  details: entry.slot('protoPayload.response.details'),
-};
-/** Members of a Status that an Event copies as they are. */
-const STATUS_TEXTS = [
-  ['status', entry.slot('protoPayload.response.status')],
-  ['message', entry.slot('protoPayload.response.message')],
-  ['reason', entry.slot('protoPayload.response.reason')],
-] as const;
-const { places } = entry;
-
-const NULL = 0x6e;
-const TRUE = 0x74;
-const QUOTE = 0x22;
-
-// The entry in hand, and the same bytes as a string of one character each: pieces of it cost nothing to take, and come out as they were.
-let u: Buffer = Buffer.alloc(0);
-let bytes = '';
-
-const has = (slot: number): boolean => places[slot]! >= 0 && u[places[slot]!] !== NULL;
-const isTrue = (slot: number): boolean => places[slot]! >= 0 && u[places[slot]!] === TRUE;
-const piece = (slot: number): string => bytes.slice(places[slot]!, places[slot + 1]!);
-
-const NOT_PLAIN = /[^\x20-\x5b\x5d-\x7e]/;
-
-/** What a string member means; undefined where there is none. */
-function text(slot: number): string | undefined {
-  const from = places[slot]!;
-  if (from < 0 || u[from] !== QUOTE) return undefined;
-  const inside = bytes.slice(from + 1, places[slot + 1]! - 1);
-  return NOT_PLAIN.test(inside) ? stringAt(u, from, places[slot + 1]!) : inside;
-}
-
-/** The JSON text of a string member, byte for byte; undefined where it is absent, empty or something else. */
-function raw(slot: number): string | undefined {
-  const from = places[slot]!;
-  return from < 0 || u[from] !== QUOTE || places[slot + 1]! - from === 2 ? undefined : piece(slot);
-}
-
-/** JSON text of a string, as bytes like the others. */
-function json(value: string): string {
-  return NOT_PLAIN.test(value) || value.includes('"')
-    ? Buffer.from(JSON.stringify(value)).toString('latin1')
-    : `"${value}"`;
-}
-
-/** A whole number however it is spelled (`7`, `7.0`, `"7"`); undefined if it is none. */
-function whole(slot: number): number | undefined {
-  const n = Number(text(slot) ?? piece(slot));
-  return Number.isInteger(n) && Math.abs(n) < 2 ** 31 ? n : undefined;
-}
-
-/** A body without the `@type` that the protocol adds at its root; undefined where there is none. */
-function body(slot: number, typeSlot: number): string | undefined {
-  if (!has(slot)) return undefined;
-  const from = places[slot]!;
-  const to = places[slot + 1]!;
-  if (places[typeSlot]! < 0) return bytes.slice(from, to);
-  const typeFrom = places[typeSlot + 2]!;
-  const after = skipSpace(u, places[typeSlot + 1]!, to);
-  if (u[after] === 0x2c) return bytes.slice(from, typeFrom) + bytes.slice(skipSpace(u, after + 1, to), to);
-  // the last member: the comma before it goes as well
-  let before = typeFrom - 1;
-  while (u[before] !== 0x2c && u[before] !== 0x7b) before--;
-  return bytes.slice(from, u[before] === 0x2c ? before : before + 1) + bytes.slice(after, to);
-}
 
 /** Members of an object in the order of `names`, others after them as they come; `value` gives their text, or undefined to leave one out. */
 function ordered(
@@ -154,8 +40,8 @@ function ordered(
 ): string {
   const known: string[] = [];
   const others: string[] = [];
-  walkObject(u, from, to, (nameFrom, nameTo, valueFrom, valueTo) => {
-    const name = nameAt(u, nameFrom, nameTo);
+  walkObject(held, from, to, (nameFrom, nameTo, valueFrom, valueTo) => {
+    const name = nameAt(held, nameFrom, nameTo);
     const index = names.indexOf(name);
     const found = value(name, valueFrom, valueTo);
     if (found === undefined) return 0;
@@ -166,26 +52,26 @@ function ordered(
   return `{${[...known.filter((one) => one !== undefined), ...others].join(',')}}`;
 }
 
-const TEXTS = (_: string, from: number, to: number) => (u[from] === QUOTE ? bytes.slice(from, to) : undefined);
+const TEXTS = (_: string, from: number, to: number) => (held[from] === QUOTE ? heldText.slice(from, to) : undefined);
 
 /**
  * Status.details as the API server writes it: a Struct has lost the order of its members, and its numbers are doubles where this one is an
  * integer. What couldn't be read as a Status is left out; the body has it.
  */
 function details(): string | undefined {
-  if (places[at.details]! < 0 || u[places[at.details]!] !== 0x7b) return undefined;
+  if (places[at.details]! < 0 || held[places[at.details]!] !== 0x7b) return undefined;
   const names = ['name', 'group', 'kind', 'uid', 'causes', 'retryAfterSeconds'];
   return ordered(places[at.details]!, places[at.details + 1]!, names, (name, from, to) => {
-    if (name === 'causes') return u[from] === 0x5b ? causes(from, to) : undefined;
-    if (name !== 'retryAfterSeconds') return names.includes(name) ? TEXTS(name, from, to) : bytes.slice(from, to);
-    const seconds = Number(bytes.slice(from, to));
+    if (name === 'causes') return held[from] === 0x5b ? causes(from, to) : undefined;
+    if (name !== 'retryAfterSeconds') return names.includes(name) ? TEXTS(name, from, to) : heldText.slice(from, to);
+    const seconds = Number(heldText.slice(from, to));
     return Number.isInteger(seconds) && Math.abs(seconds) < 2 ** 31 ? String(seconds) : undefined;
   });
 }
 
 function causes(from: number, to: number): string {
-  const all = elements(u, from, to)
-    .filter(([begin]) => u[begin] === 0x7b)
+  const all = elements(held, from, to)
+    .filter(([begin]) => held[begin] === 0x7b)
     .map(([begin, end]) => ordered(begin, end, ['reason', 'message', 'field'], TEXTS));
   return `[${all.join(',')}]`;
 }
@@ -227,11 +113,14 @@ type Annotation = readonly [name: string, value: string];
 function labels(): Annotation[] | undefined {
   const found: Annotation[] = [];
   if (!has(at.labels)) return found;
-  const end = walkObject(u, places[at.labels]!, places[at.labels + 1]!, (nameFrom, nameTo, from, to) => {
-    if (u[from] !== QUOTE) return -1;
-    const name = bytes.slice(nameFrom, nameTo);
+  const end = walkObject(held, places[at.labels]!, places[at.labels + 1]!, (nameFrom, nameTo, from, to) => {
+    if (held[from] !== QUOTE) return -1;
+    const name = heldText.slice(nameFrom, nameTo);
     // one spelling a name, so that none is there twice
-    found.push([name.includes('\\') ? json(nameAt(u, nameFrom, nameTo)).slice(1, -1) : name, bytes.slice(from, to)]);
+    found.push([
+      name.includes('\\') ? json(nameAt(held, nameFrom, nameTo)).slice(1, -1) : name,
+      heldText.slice(from, to),
+    ]);
     return 0;
   });
   return end < 0 ? undefined : found;
@@ -266,10 +155,10 @@ function refJson(ref: ObjectRef, generated: string | undefined): string {
 function foreign(options: GkeOptions | undefined): Decoded | undefined {
   const log = text(at.logName);
   // a file given to `decode` may also hold plain Events
-  if (log === undefined && !has(at.payload) && text(at.kind) === 'Event') return { event: u };
+  if (log === undefined && !has(at.payload) && text(at.kind) === 'Event') return { event: held };
   if (log !== undefined && !AUDIT_LOGS.test(log)) return { skip: 'other-log' };
   if (!has(at.payload)) return { reject: 'no-proto-payload' };
-  if (u[places[at.payload]!] !== 0x7b) return { reject: 'shape' };
+  if (held[places[at.payload]!] !== 0x7b) return { reject: 'shape' };
   const service = text(at.service);
   if (service === undefined) return { reject: 'no-service-name' };
   if (service !== SERVICE) return { skip: 'other-service' };
@@ -366,22 +255,11 @@ function convert(options: GkeOptions | undefined): Decoded {
  * @param options undefined: the entry may be of any cluster
  */
 export function decode(record: ProviderRecord, options: GkeOptions | undefined): Decoded {
-  const { content } = record;
-  if (!isUtf8(content)) return { reject: 'invalid-utf8' };
-  // printed over many lines: an Event has to be one line
-  u = content.includes(0x0a) ? compact(content) : content;
+  if (!isUtf8(record.content)) return { reject: 'invalid-utf8' };
   try {
-    const start = skipSpace(u, 0, u.length);
-    const end = entry.walk(u, start, u.length);
-    if (end === REPEATED) return { reject: 'repeated-member' };
-    if (end < 0 || skipSpace(u, end, u.length) !== u.length) return { reject: 'not-json' };
-    if (u[start] !== 0x7b) return { reject: 'not-an-object' };
-    bytes = u.toString('latin1');
-    return convert(options);
+    const reason = hold(record.content);
+    return reason === undefined ? convert(options) : { reject: reason };
   } finally {
-    u = EMPTY;
-    bytes = '';
+    letGo();
   }
 }
-
-const EMPTY = Buffer.alloc(0);
