@@ -10,7 +10,8 @@ import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vit
 import type { FaultKind } from '../../emulators/cloudwatch/fault.ts';
 import { type Fault, startFaultProxy } from '../../emulators/fault-proxy.ts';
 import { eventLine } from '../collect/fake-source.ts';
-import { collectorRun, differences, type EksCloud, newArchive, startCloud } from './campaign.ts';
+import { collectorRun, differences, newArchive } from './campaign.ts';
+import { type EksCloud, startEksCloud } from './eks-cloud.ts';
 import { DAY, HOUR, makeWorld, PROGRAM, smallCloud, start } from './program.ts';
 import { credentialsFor, endpoint, freshBucket, s3Options } from './s3-server.ts';
 
@@ -31,7 +32,7 @@ const fresh = () => join(folder, `${count++}`);
 describe(`a day of two clusters, seed ${SEED}`, () => {
   let cloud: EksCloud;
   beforeAll(async () => {
-    cloud = await startCloud(SEED, 60);
+    cloud = await startEksCloud(SEED, 60);
   });
   afterAll(() => cloud.close());
   const times = () => [cloud.from + 15 * HOUR, cloud.to + 2 * HOUR, Math.floor(Date.now() / 1000) * 1000];

@@ -4,7 +4,8 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { campaign, type Cloud, PHASES, startCloud } from './campaign.ts';
+import { campaign, type Cloud, PHASES } from './campaign.ts';
+import { startEksCloud } from './eks-cloud.ts';
 import { freshBucket, s3Options } from './s3-server.ts';
 
 const SEED = Number(process.env['AUDITKEEP_TEST_SEED'] ?? Math.floor(Math.random() * 1e6));
@@ -14,7 +15,7 @@ describe(`kill -9, seed ${SEED}`, () => {
   let cloud: Cloud;
   let folder: string;
   beforeAll(async () => {
-    cloud = await startCloud(SEED, 60);
+    cloud = await startEksCloud(SEED, 60);
     folder = await mkdtemp(join(tmpdir(), 'kill-'));
   });
   afterAll(async () => {
